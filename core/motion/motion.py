@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`Motion`: the result of a lift, and its `.npz` form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..camera import Intrinsics
+from ..report import Report
+from ..skeleton import Skeleton
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Motion:
+    """One person's 3D motion and the camera that saw it. T frames, J joints.
+
+    skeleton: the canonical skeleton of all joint arrays.
+    times: (T,) seconds; fps: exact frame rate.
+    joints_world: (T, J, 3) metres, world frame (Z up), constant bone lengths.
+    joints_camera: (T, J, 3) the same joints in the camera frame.
+    lifted: (T, J, 3) the student's raw output, camera axes, root at the origin.
+    canonical: (T, J, 3) the teacher's canonical pose; teacher_rotation: (T, 3, 3) canonical to camera axes.
+    intrinsics: of the (undistorted) camera; camera_rotation (T, 3, 3), camera_translation (T, 3): world to camera.
+    camera_mode: 'static' or 'orbit'.
+    bone_lengths: (J,) metres, from each joint to its parent; 0 for the root.
+    keypoints: (T, J, 2) pixels as used (undistorted, canonical skeleton); scores: (T, J).
+    reprojection_error: (T, J) pixels, NaN where nothing was observed.
+    """
+
+    skeleton: Skeleton
+    times: Array
+    fps: Fraction
+    joints_world: Array
+    joints_camera: Array
+    lifted: Array
+    canonical: Array
+    teacher_rotation: Array
+    intrinsics: Intrinsics
+    camera_rotation: Array
+    camera_translation: Array
+    camera_mode: str
+    bone_lengths: Array
+    keypoints: Array
+    scores: Array
+    reprojection_error: Array
+    person: str = "1"
+    source: str = ""
+    first_frame: int = 0
+    report: Report = field(default_factory=Report)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def arrays(self) -> dict[str, NDArray]:
+        """Return the arrays of the design's motion `.npz`."""
+        skeleton = self.skeleton
+        return {
+            "joint_names": np.array(skeleton.joint_names),
+            "parents": np.array(skeleton.parents, np.int64),
+            "times": self.times,
+            "fps": np.array(float(self.fps)),
+            "fps_fraction": np.array([self.fps.numerator, self.fps.denominator], np.int64),
+            "joints_world": self.joints_world,
+            "joints_camera": self.joints_camera,
+            "lifted": self.lifted,
+            "canonical": self.canonical,
+            "teacher_rotation": self.teacher_rotation,
+            "camera_matrix": self.intrinsics.matrix,
+            "image_size": np.array([self.intrinsics.width, self.intrinsics.height], np.int64),
+            "camera_rotation": self.camera_rotation,
+            "camera_translation": self.camera_translation,
+            "camera_mode": np.array(self.camera_mode),
+            "bone_lengths": self.bone_lengths,
+            "keypoints": self.keypoints,
+            "scores": self.scores,
+            "reprojection_error": self.reprojection_error,
+        }

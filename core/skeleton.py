@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Skeletons as data: joint names, parents, mirror pairs and hinges.
+
+Nothing outside this file knows how many joints a body has. `HUMAN17` is the canonical human; detectors' layouts and
+their mappings onto it are in `layouts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import SkeletonError
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """A joint that bends one way only, which tells a pose from its mirror image.
+
+    `sign` is +1 where the bent joint points to the body's front (a knee), -1 where it points to its back (an elbow);
+    `weight` says how far the rule can be trusted.
+    """
+
+    joint: str
+    before: str
+    after: str
+    sign: int
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class BodyAxes:
+    """The joints that span the body's own frame: `down` to `up`, and `right` to `left` (pairs, averaged)."""
+
+    down: str
+    up: str
+    right_left: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A tree (or forest) of named joints.
+
+    `parents[j]` is the index of joint j's parent, -1 for a root. `mirror_pairs` are (left, right) joint names.
+    `axes` and `hinges` may be absent: a detector's layout needs neither.
+    Raises `SkeletonError` where names repeat, parents form a loop, or a pair or hinge names no joint.
+    """
+
+    name: str
+    joint_names: tuple[str, ...]
+    parents: tuple[int, ...]
+    mirror_pairs: tuple[tuple[str, str], ...] = ()
+    hinges: tuple[Hinge, ...] = ()
+    axes: BodyAxes | None = None
+    _index: dict[str, int] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names, parents = self.joint_names, self.parents
+        if not names or len(names) != len(parents):
+            raise SkeletonError(f"skeleton '{self.name}' has {len(names)} joints but {len(parents)} parents.")
+        if len(set(names)) != len(names):
+            raise SkeletonError(f"skeleton '{self.name}' names a joint twice.")
+        self._index.update({name: i for i, name in enumerate(names)})
+        for joint in range(len(names)):
+            seen, at = {joint}, parents[joint]
+            while at != -1:
+                if not 0 <= at < len(names) or at in seen:
+                    raise SkeletonError(f"skeleton '{self.name}': joint '{names[joint]}' has no way to a root.")
+                seen.add(at)
+                at = parents[at]
+        used = [n for pair in self.mirror_pairs for n in pair]
+        used += [n for h in self.hinges for n in (h.joint, h.before, h.after)]
+        if self.axes:
+            used += [self.axes.down, self.axes.up, *(n for pair in self.axes.right_left for n in pair)]
+        for name in used:
+            self.index(name)
+
+    def __len__(self) -> int:
+        return len(self.joint_names)
+
+    def index(self, name: str) -> int:
+        """Return the index of a joint. Raises `SkeletonError` where the skeleton has no such joint."""
+        try:
+            return self._index[name]
+        except KeyError:
+            raise SkeletonError(f"skeleton '{self.name}' has no joint '{name}'.") from None
+
+    @cached_property
+    def root(self) -> int:
+        """Index of the first root joint."""
+        return self.parents.index(-1)
+
+    @cached_property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        """(parent, child) index pairs, one per joint that has a parent, in joint order."""
+        return tuple((p, j) for j, p in enumerate(self.parents) if p >= 0)
+
+    @cached_property
+    def order(self) -> tuple[int, ...]:
+        """Joint indices, every parent before its children."""
+        done: list[int] = []
+        todo = [j for j, p in enumerate(self.parents) if p < 0]
+        while todo:
+            joint = todo.pop(0)
+            done.append(joint)
+            todo += [j for j, p in enumerate(self.parents) if p == joint]
+        return tuple(done)
+
+    @cached_property
+    def mirror(self) -> NDArray[np.intp]:
+        """Permutation (J,) that swaps the left and right joints."""
+        permutation = np.arange(len(self))
+        for left, right in self.mirror_pairs:
+            a, b = self.index(left), self.index(right)
+            permutation[[a, b]] = b, a
+        return permutation
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that `from_dict` takes back (for JSON, and for weights files)."""
+        return {
+            "name": self.name,
+            "joint_names": list(self.joint_names),
+            "parents": list(self.parents),
+            "mirror_pairs": [list(pair) for pair in self.mirror_pairs],
+            "hinges": [[h.joint, h.before, h.after, h.sign, h.weight] for h in self.hinges],
+            "axes": [self.axes.down, self.axes.up, [list(p) for p in self.axes.right_left]] if self.axes else None,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Skeleton:
+        """Build a skeleton from `to_dict`'s data. Raises `SkeletonError` where it is not such data."""
+        try:
+            axes = data.get("axes")
+            return cls(
+                name=str(data["name"]),
+                joint_names=tuple(map(str, data["joint_names"])),
+                parents=tuple(map(int, data["parents"])),
+                mirror_pairs=tuple((str(a), str(b)) for a, b in data.get("mirror_pairs", ())),
+                hinges=tuple(Hinge(str(j), str(b), str(a), int(s), float(w)) for j, b, a, s, w in data.get("hinges", ())),
+                axes=BodyAxes(str(axes[0]), str(axes[1]), tuple((str(a), str(b)) for a, b in axes[2])) if axes else None,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise SkeletonError(f"not a skeleton: {type(error).__name__} {error}.") from error
+
+
+def tree(
+    name: str,
+    joints: Sequence[tuple[str, str | None]],
+    mirror_pairs: Sequence[tuple[str, str]] = (),
+    hinges: Sequence[Hinge] = (),
+    axes: BodyAxes | None = None,
+) -> Skeleton:
+    """Make a `Skeleton` from (joint, parent name or None) rows."""
+    names = [joint for joint, _ in joints]
+    parents = tuple(-1 if parent is None else names.index(parent) for _, parent in joints)
+    return Skeleton(name, tuple(names), parents, tuple(mirror_pairs), tuple(hinges), axes)
+
+
+HUMAN17 = tree(
+    "human17",
+    (
+        ("pelvis", None),
+        ("r_hip", "pelvis"),
+        ("r_knee", "r_hip"),
+        ("r_ankle", "r_knee"),
+        ("l_hip", "pelvis"),
+        ("l_knee", "l_hip"),
+        ("l_ankle", "l_knee"),
+        ("spine", "pelvis"),
+        ("neck_base", "spine"),
+        ("head_joint", "neck_base"),
+        ("head_top", "head_joint"),
+        ("l_shoulder", "neck_base"),
+        ("l_elbow", "l_shoulder"),
+        ("l_wrist", "l_elbow"),
+        ("r_shoulder", "neck_base"),
+        ("r_elbow", "r_shoulder"),
+        ("r_wrist", "r_elbow"),
+    ),
+    mirror_pairs=tuple((f"l_{part}", f"r_{part}") for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")),
+    hinges=(
+        *(Hinge(f"{s}_knee", f"{s}_hip", f"{s}_ankle", +1, 1.0) for s in "lr"),
+        *(Hinge(f"{s}_elbow", f"{s}_shoulder", f"{s}_wrist", -1, 0.5) for s in "lr"),
+    ),
+    axes=BodyAxes("pelvis", "neck_base", (("r_hip", "l_hip"), ("r_shoulder", "l_shoulder"))),
+)
+"""The canonical human: 17 joints in Human3.6M order (see the design's data section)."""
