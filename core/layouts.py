@@ -21,10 +21,8 @@ Rule = Mapping[str, float]
 
 _PAIRED = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe", "small_toe", "heel")
 # Parents that all layouts share; "~" stands for the joint's own side.
-_PARENTS: dict[str, str | None] = {
-    **{"eye": "nose", "ear": "~eye", "elbow": "~shoulder", "wrist": "~elbow", "knee": "~hip", "ankle": "~knee"},
-    **{"big_toe": "~ankle", "small_toe": "~big_toe", "heel": "~ankle"},
-}
+_PARENTS: dict[str, str | None] = {"eye": "nose", "ear": "~eye", "elbow": "~shoulder", "wrist": "~elbow", "knee": "~hip"}
+_PARENTS |= {"ankle": "~knee", "big_toe": "~ankle", "small_toe": "~big_toe", "heel": "~ankle"}
 
 
 def _layout(name: str, order: str, centre: Mapping[str, str | None]) -> Skeleton:

@@ -108,3 +108,21 @@ class KeypointTrack:
     def noted(self, *notes: str) -> KeypointTrack:
         """Return a copy with notes added."""
         return replace(self, notes=(*self.notes, *notes))
+
+
+def exact_rate(rate: float | str | Fraction) -> Fraction:
+    """Return a frame rate as an exact fraction: 29.97 and 30000/1001 are both 30000/1001.
+
+    Decimals within 0.01 of a broadcast rate n x 1000/1001 that are no whole number are taken for it. Raises `TrackError`
+    where it is no positive number below 1e6.
+    """
+    try:
+        exact = Fraction(rate)
+    except (ValueError, OverflowError, ZeroDivisionError, TypeError):
+        raise TrackError(f"'{rate}' is no frame rate; give one such as 25, 29.97 or 30000/1001.") from None
+    if not 0 < exact <= 1_000_000:
+        raise TrackError(f"a frame rate of {rate} is impossible.")
+    nearest = Fraction(round(exact * 1001 / 1000) * 1000, 1001)
+    if exact.denominator > 1 and nearest.denominator == 1001 and abs(exact - nearest) < Fraction(1, 100):
+        return nearest
+    return exact.limit_denominator(100_000)

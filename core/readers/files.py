@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the readers share: JSON with typed errors, frame numbers, checked numbers, and the choice of the layout."""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ReadError, SettingsError
+from ..layouts import BODY_25, BODY_25B, COCO_17, COCO_18, LAYOUTS
+from ..people import Detections
+from ..skeleton import Skeleton
+
+Floats = NDArray[np.float64]
+Progress = Callable[[float], None]
+
+CANDIDATES: dict[int, tuple[Skeleton, ...]] = {17: (COCO_17,), 18: (COCO_18,), 25: (BODY_25, BODY_25B)}
+"""Layouts that a list of so many keypoints can be."""
+
+MAX_PIXEL = 1e6
+"""Coordinates beyond this are no place in an image, whatever wrote them."""
+
+
+def read_json(path: Path) -> Any:
+    """Return a JSON file's content. Raises `ReadError` where it cannot be opened or is no complete JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except json.JSONDecodeError as error:
+        raise ReadError(
+            f"not complete JSON ({error.msg}); write the file again.", path, f"line {error.lineno}, column {error.colno}"
+        ) from error
+    except OSError as error:
+        raise ReadError(f"cannot be read: {error.strerror or error}.", path) from error
+    except RecursionError as error:
+        raise ReadError("nested too deeply to be keypoints.", path) from error
+    except ValueError as error:  # wrong encoding, or a number of thousands of digits
+        raise ReadError(f"not JSON: {error}.", path) from error
+
+
+def frame_number(name: str) -> int | None:
+    """Return the last number in a name without its ending (`clip2_000012_keypoints` -> 12), None where there is none."""
+    digits = re.findall(r"[0-9]+", name)
+    return int(digits[-1]) if digits and len(digits[-1]) < 16 else None
+
+
+class Collector:
+    """Gathers keypoint lists while files are parsed, and turns them into arrays once, at the end.
+
+    Numbers are kept as plain doubles: 24 bytes per keypoint and person, whatever the length of the clip.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.values = array("d")
+        self.frames: list[int] = []
+        self.width = 0
+
+    def add(self, frame: int, values: object, path: Path, place: str) -> None:
+        """Add one person's [x, y, score, ...] of a frame. Raises `ReadError` where it is no such list."""
+        if not isinstance(values, list):
+            raise ReadError(f"keypoints must be a list of numbers, not {type(values).__name__}.", path, place)
+        if len(values) != self.width:
+            self._check_width(len(values), path, place)
+        before = len(self.values)
+        try:
+            self.values.extend(values)
+        except (TypeError, OverflowError) as error:
+            del self.values[before:]
+            raise ReadError(f"a keypoint list holds something that is no number ({error}).", path, place) from error
+        self.frames.append(frame)
+
+    def _check_width(self, width: int, path: Path, place: str) -> None:
+        if width not in [3 * count for count in CANDIDATES]:
+            known = ", ".join(str(3 * count) for count in CANDIDATES)
+            raise ReadError(f"a keypoint list of {width} numbers is none of the known lengths ({known}).", path, place)
+        if self.width:
+            raise ReadError(f"a keypoint list of {width} numbers, after lists of {self.width}.", path, place)
+        self.width = width
+
+    def finish(self, frames: Sequence[int], layout: str) -> tuple[Detections, Skeleton, int, list[str]]:
+        """Return the detections, their layout, the first frame's number, and notes.
+
+        frames: numbers of all frames of the clip, those without people too. Raises `ReadError` where nobody is seen.
+        """
+        first, last = min(frames), max(frames)
+        if last - first >= 100 * len(set(frames)) + 1000:
+            raise ReadError(f"frame numbers run from {first} to {last}, but there are {len(set(frames))} frames.", self.path)
+        length = last - first + 1
+        data = np.frombuffer(self.values, np.float64).reshape(len(self.frames), -1, 3) if self.width else np.zeros((0, 1, 3))
+        keypoints, scores, notes = checked(data[..., :2], data[..., 2])
+        if not (scores > 0).any():
+            raise ReadError(f"nobody is seen in any of {len(set(frames))} frames (every score is 0).", self.path)
+        if np.abs(keypoints[scores > 0]).max() <= 1.0:
+            raise ReadError(
+                "all coordinates lie between -1 and 1: they are scaled; write pixels (OpenPose: --keypoint_scale 0).", self.path
+            )
+        order = np.argsort(self.frames, kind="stable")
+        found = Detections(keypoints[order], scores[order], np.array(self.frames)[order] - first, length)
+        skeleton, evidence = choose_layout(found.keypoints, found.scores, layout, self.path)
+        return found, skeleton, first, notes + evidence
+
+
+def checked(keypoints: Floats, scores: Floats) -> tuple[Floats, Floats, list[str]]:
+    """Return keypoints and scores with impossible values taken for missing and scores within 0..1, and notes on that."""
+    notes = []
+    keypoints, scores = keypoints.copy(), scores.copy()
+    broken = ~np.isfinite(keypoints).all(-1) | ~np.isfinite(scores)
+    with np.errstate(invalid="ignore"):
+        far = ~broken & (np.abs(keypoints) > MAX_PIXEL).any(-1)
+        above = ~broken & (scores > 1)
+    if far.any():
+        notes.append(f"{far.sum()} keypoints more than {MAX_PIXEL:g} pixels away were taken for missing.")
+    if above.any():
+        notes.append(f"{above.sum()} scores above 1 (up to {scores[above].max():.3g}) were taken for 1.")
+    missing = broken | far | ~(scores > 0)
+    keypoints[missing] = np.nan
+    return keypoints, np.where(missing, 0.0, np.minimum(scores, 1.0)), notes
+
+
+def choose_layout(keypoints: Floats, scores: Floats, layout: str, path: Path) -> tuple[Skeleton, list[str]]:
+    """Return the layout of (N, J, 2) keypoints, with the evidence where several have as many joints.
+
+    layout: "auto" or a name in `LAYOUTS`. Raises `ReadError` where it has another number of joints, `SettingsError`
+    where there is no such layout.
+    """
+    count = keypoints.shape[1]
+    if layout != "auto":
+        if layout not in LAYOUTS:
+            raise SettingsError(f"no keypoint layout is called '{layout}'; known: {', '.join(LAYOUTS)}.")
+        if len(LAYOUTS[layout]) != count:
+            raise ReadError(f"{count} keypoints per person, but the layout '{layout}' has {len(LAYOUTS[layout])}.", path)
+        return LAYOUTS[layout], []
+    candidates = CANDIDATES[count]
+    if len(candidates) == 1:
+        return candidates[0], []
+    return tell_layout(keypoints, scores, candidates)
+
+
+def tell_layout(keypoints: Floats, scores: Floats, candidates: Sequence[Skeleton]) -> tuple[Skeleton, list[str]]:
+    """Tell layouts of equal length apart by geometry: with the wrong one, edges run all over the body.
+
+    Each detection's edge lengths are averaged (weighted by score) in units of its size; the layout whose median over
+    the whole clip is smallest wins. keypoints: (N, J, 2), scores: (N, J). Returns it with a note on the evidence.
+    """
+    every = max(1, len(keypoints) // 4000)
+    keypoints, scores = keypoints[::every], scores[::every]
+    spread = Detections(keypoints, scores, np.arange(len(keypoints)), len(keypoints)).sizes
+    medians, used = [], 0
+    for skeleton in candidates:
+        heads, tails = np.array(skeleton.edges).T
+        weight = np.minimum(scores[:, heads], scores[:, tails])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            length = np.linalg.norm(keypoints[:, heads] - keypoints[:, tails], axis=-1) / spread[:, None]
+            mean = np.where(weight > 0, length * weight, 0.0).sum(1) / weight.sum(1)
+        enough = ((weight > 0).sum(1) >= len(heads) // 3) & np.isfinite(mean)
+        used = max(used, int(enough.sum()))
+        medians.append(float(np.median(mean[enough])) if enough.any() else np.inf)
+    best, second = np.argsort(medians, kind="stable")[:2]
+    name = candidates[best].name
+    if not np.isfinite(medians[best]) or medians[second] < 1.15 * medians[best]:
+        return candidates[best], [f"layout taken for {name}, but it might be {candidates[second].name}; set it by hand if so."]
+    return candidates[best], [
+        f"layout {name}: its edges measure {medians[best]:.2f} of a person's size on average, those of "
+        f"{candidates[second].name} {medians[second]:.2f} (median of {used} detections)."
+    ]

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Poselift's own track `.npz` (the design's interchange format), never pickled.
+
+keypoints (T, J, 2) or (P, T, J, 2) pixels, NaN where missing; scores (T, J) or (P, T, J); joint_names (J,); fps;
+image_size (width, height); optional: fps_fraction (2,), times (T,), camera_matrix (3, 3), distortion, persons (P,),
+first_frame, parents (J,).
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..camera import Intrinsics
+from ..errors import CameraError, OutputError, ReadError, SkeletonError, TrackError
+from ..layouts import LAYOUTS, find_layout, plain_name
+from ..people import Detections, to_tracks
+from ..skeleton import Skeleton
+from ..track import KeypointTrack, exact_rate
+from .files import Progress, checked, choose_layout
+
+MAX_BYTES = 4 << 30
+"""Unpacked arrays larger than this are refused: no clip is that long, but a zip bomb is."""
+
+_KINDS = {"keypoints": "f", "scores": "f", "joint_names": "U", "fps": "f", "fps_fraction": "i", "image_size": "f"}
+_KINDS |= {"times": "f", "camera_matrix": "f", "distortion": "f", "persons": "U", "first_frame": "i", "parents": "i"}
+
+
+def read(path: Path, layout: str = "auto", progress: Progress | None = None) -> list[KeypointTrack]:
+    """Read a track file, one track per person, best seen first.
+
+    layout: what the joints are, where the file does not name them. Raises `ReadError` with the file and array at fault.
+    """
+    data = _load(path)
+    if "keypoints" not in data:
+        raise ReadError("no array 'keypoints': this is not a keypoint track.", path)
+    raw = data["keypoints"] if data["keypoints"].ndim == 4 else data["keypoints"][None]
+    if raw.ndim != 4 or raw.shape[-1] != 2 or 0 in raw.shape:
+        shape = data["keypoints"].shape
+        raise ReadError(f"shape {shape}, but (frames, joints, 2) or (people, frames, joints, 2) is needed.", path, "keypoints")
+    given = data.get("scores")
+    scores = (
+        np.ones(raw.shape[:-1]) if given is None else given.reshape(raw.shape[:-1]) if given.size * 2 == raw.size else given
+    )
+    if scores.shape != raw.shape[:-1]:
+        raise ReadError(f"shape {scores.shape} does not fit keypoints {data['keypoints'].shape}.", path, "scores")
+    keypoints, scores, notes = checked(raw, scores)
+    if given is None:
+        notes.append("the file has no scores: every keypoint counts fully.")
+    if not (scores > 0).any():
+        raise ReadError(f"nobody is seen in any of {raw.shape[1]} frames.", path)
+    skeleton, order, evidence = _skeleton(data, keypoints, scores, layout, path)
+    size = _image_size(data, path)
+    people, length = raw.shape[:2]
+    frames, identity = np.tile(np.arange(length), people), np.repeat(np.arange(people), length)
+    by_time = np.argsort(frames, kind="stable")
+    found = Detections(
+        keypoints[:, :, order].reshape(-1, len(skeleton), 2)[by_time],
+        scores[:, :, order].reshape(-1, len(skeleton))[by_time],
+        frames[by_time],
+        length,
+        identity[by_time],
+    )
+    tracks = to_tracks(
+        found,
+        skeleton,
+        source=str(path),
+        fps=_rate(data, path),
+        image_size=size,
+        times=data.get("times"),
+        intrinsics=_camera(data, size, path),
+        first_frame=int(_numbers(data, "first_frame", 1, path, "[0]")[0]) if "first_frame" in data else 0,
+        notes=notes + evidence,
+    )
+    names = data.get("persons")
+    fits = names is not None and names.shape == (people,)
+    if progress:
+        progress(1.0)
+    return [
+        t.replace(person=str(names[int(t.person)]) if fits and names is not None else str(int(t.person) + 1)) for t in tracks
+    ]
+
+
+def write(path: Path | str, tracks: Sequence[KeypointTrack]) -> None:
+    """Write the tracks of one clip, aside first, then renamed. Raises `TrackError` where they are of different clips,
+    `OutputError` where the file cannot be written."""
+    path = Path(path)
+    if not tracks:
+        raise TrackError("there is no track to write.")
+    first = tracks[0]
+    if any(
+        (len(t), t.skeleton, t.fps, t.first_frame) != (len(first), first.skeleton, first.fps, first.first_frame) for t in tracks
+    ):
+        raise TrackError("tracks of one file must share length, skeleton, frame rate and first frame.")
+    several = len(tracks) > 1
+    arrays: dict[str, NDArray] = {
+        "keypoints": np.stack([t.keypoints for t in tracks]) if several else first.keypoints,
+        "scores": np.stack([t.scores for t in tracks]) if several else first.scores,
+        "joint_names": np.array(first.skeleton.joint_names),
+        "parents": np.array(first.skeleton.parents, np.int64),
+        "persons": np.array([t.person for t in tracks]),
+        "first_frame": np.array(first.first_frame),
+    }
+    if first.fps is not None:
+        arrays["fps"] = np.array(float(first.fps))
+        arrays["fps_fraction"] = np.array([first.fps.numerator, first.fps.denominator], np.int64)
+    if first.image_size is not None:
+        arrays["image_size"] = np.array(first.image_size, np.int64)
+    if first.times is not None:
+        arrays["times"] = first.times
+    if first.intrinsics is not None:
+        arrays["camera_matrix"] = first.intrinsics.matrix
+        arrays["distortion"] = np.array(first.intrinsics.distortion, np.float64)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with aside.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}.") from error
+
+
+def _load(path: Path) -> dict[str, NDArray]:
+    """Return the known arrays as doubles, integers or text."""
+    out = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            packed = sum(info.file_size for info in archive.infolist() if info.filename.removesuffix(".npy") in _KINDS)
+        if packed > MAX_BYTES:
+            raise ReadError(f"{packed / 2**30:.0f} GiB unpacked; no keypoint track is that large.", path)
+        with np.load(path, allow_pickle=False) as data:
+            for key in set(_KINDS) & set(data.files):
+                out[key] = _plain(data, key, path)
+    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise ReadError(f"not a readable .npz archive: {error}.", path) from error
+    return out
+
+
+def _plain(data: np.lib.npyio.NpzFile, key: str, path: Path) -> NDArray:
+    try:
+        value = data[key]
+    except MemoryError as error:
+        raise ReadError("too large for this machine's memory.", path, key) from error
+    except (ValueError, SyntaxError, TypeError, KeyError, UnicodeError, zipfile.BadZipFile, zlib.error) as error:
+        if "pickle" in str(error) or "Object arrays" in str(error):
+            raise ReadError("holds pickled objects, which could run code: refused; save plain arrays.", path, key) from error
+        raise ReadError(f"a damaged array: {error}.", path, key) from error
+    kind = value.dtype.kind if isinstance(value, np.ndarray) else ""
+    wanted = {"f": "fiu", "i": "iuf", "U": "US"}[_KINDS[key]]
+    if kind not in wanted:
+        raise ReadError(
+            f"{getattr(value, 'dtype', 'no array')} where {'text' if wanted == 'US' else 'numbers'} are needed.", path, key
+        )
+    if kind == "S":
+        return np.char.decode(value, "utf-8", "replace")
+    return value if kind == "U" else value.astype(np.float64)
+
+
+def _numbers(data: dict[str, NDArray], key: str, count: int, path: Path, form: str) -> NDArray:
+    values = np.ravel(data[key])
+    if len(values) != count or not np.isfinite(values).all() or np.abs(values).max() > 2**53:
+        raise ReadError(f"{form} of finite numbers is needed.", path, key)
+    return values
+
+
+def _rate(data: dict[str, NDArray], path: Path) -> Fraction | None:
+    if "fps_fraction" in data:
+        top, bottom = (int(v) for v in _numbers(data, "fps_fraction", 2, path, "(numerator, denominator)"))
+        if top > 0 and bottom > 0:
+            return Fraction(top, bottom)
+        raise ReadError(f"a frame rate of {top}/{bottom} is impossible.", path, "fps_fraction")
+    if "fps" not in data:
+        return None
+    rate = float(_numbers(data, "fps", 1, path, "one number")[0])
+    if not 0 < rate <= 1e6:
+        raise ReadError(f"a frame rate of {rate:g} is impossible.", path, "fps")
+    return exact_rate(rate)
+
+
+def _image_size(data: dict[str, NDArray], path: Path) -> tuple[int, int] | None:
+    if "image_size" not in data:
+        return None
+    width, height = (int(v) for v in _numbers(data, "image_size", 2, path, "(width, height)"))
+    if min(width, height) < 1:
+        raise ReadError(f"an image of {width} x {height} pixels is impossible.", path, "image_size")
+    return width, height
+
+
+def _camera(data: dict[str, NDArray], size: tuple[int, int] | None, path: Path) -> Intrinsics | None:
+    if "camera_matrix" not in data:
+        return None
+    if size is None:
+        raise ReadError("a camera matrix needs 'image_size' (width, height) beside it.", path, "camera_matrix")
+    distortion = tuple(float(v) for v in np.ravel(data.get("distortion", np.zeros(0))))
+    try:
+        return Intrinsics.from_matrix(data["camera_matrix"], *size, distortion, source=f"track file {path.name}")
+    except CameraError as error:
+        raise ReadError(str(error), path, "camera_matrix") from error
+
+
+def _skeleton(
+    data: dict[str, NDArray], keypoints: NDArray, scores: NDArray, layout: str, path: Path
+) -> tuple[Skeleton, list[int], list[str]]:
+    """Return the skeleton, the order in which the file's joints become its joints, and notes."""
+    count = keypoints.shape[2]
+    if layout != "auto" or "joint_names" not in data:
+        if layout == "auto":
+            raise ReadError("no array 'joint_names'; name the layout.", path)
+        skeleton, notes = choose_layout(keypoints.reshape(-1, count, 2), scores.reshape(-1, count), layout, path)
+        return skeleton, list(range(count)), notes
+    names = [str(name) for name in np.ravel(data["joint_names"])]
+    if len(names) != count:
+        raise ReadError(f"{len(names)} names for {count} joints.", path, "joint_names")
+    known = find_layout(names)
+    plain = [plain_name(name) for name in names]
+    if known is not None and len(set(plain)) == count:
+        return known, [plain.index(joint) for joint in known.joint_names], []
+    parents = data.get("parents", np.full(count, -1.0))
+    try:
+        own = tuple(int(p) for p in _numbers({"parents": parents}, "parents", count, path, f"a list of {count}"))
+        return (
+            Skeleton(path.stem, tuple(names), own),
+            list(range(count)),
+            [f"joint names of no known layout ({', '.join(LAYOUTS)})."],
+        )
+    except SkeletonError as error:
+        raise ReadError(str(error), path, "joint_names") from error
