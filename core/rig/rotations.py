@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Joint positions to local bone rotations, and back.
+
+A bone's *deformation* is the rotation, about world axes, that takes it from rest to its pose; its local rotation is the
+same seen from the parent and from its own rest axes, as Blender's pose channels hold it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RigError
+from ..rotation import (
+    continuous_quaternions,
+    matrix_from_axis_angle,
+    matrix_from_quaternion,
+    normalised,
+    orthonormal_frame,
+    procrustes,
+    quaternion_from_matrix,
+    shortest_arc,
+)
+from ..skeleton import Hinge
+from .bones import Bone
+from .rest import RestPose
+from .twist import signed_angle, solve_twist, transport_angles
+
+Array = NDArray[np.float64]
+
+STRAIGHT, BENT = np.sin(np.radians(10.0)), np.sin(np.radians(30.0))
+"""Below the first, a hinge says nothing about the twist; above the second, all."""
+TRUSTED_TWIST, IMPOSSIBLE_TWIST = np.radians(130.0), np.radians(170.0)
+"""A hinge that asks for more twist than this is one that seems to bend the wrong way."""
+ACROSS_WEIGHT = 25.0
+"""Shoulder lines are followed closely: what little the smoothing would take is less than a degree."""
+SINGULAR = -0.7
+"""Cosine from rest direction below which the shortest arc is no calm reference any more."""
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Local rotations of B bones over T frames, as Blender's pose channels hold them.
+
+    rotations: (T, B, 4) unit quaternions wxyz, continuous in sign. location: (T, 3) metres, of the root bone, in its rest axes.
+    """
+
+    rotations: Array
+    location: Array
+
+
+def solve_pose(joints: Array, rest: RestPose, fps: float) -> Pose:
+    """Turn joint positions into bone rotations.
+
+    joints: (T, J, 3) world metres, with the rest pose's bone lengths. fps: frames per second, for the twist's calm.
+    Every bone points exactly along its edge. The root bone takes its X axis exactly from the line across it. The others
+    are twisted by hinge or body line where these tell, and follow their parent by the shortest arc where not.
+    Raises `RigError` where joints are missing or of the wrong shape.
+    """
+    joints, table = np.asarray(joints, np.float64), rest.table
+    if joints.ndim != 3 or joints.shape[1:] != rest.joints.shape or len(joints) == 0:
+        raise RigError(f"the rig needs joints (frames, {len(rest.joints)}, 3), got an array of shape {joints.shape}.")
+    if not np.isfinite(joints).all():
+        frame, joint = np.argwhere(~np.isfinite(joints).all(-1))[0]
+        raise RigError(f"joint '{table.skeleton.joint_names[joint]}' has no position in frame {frame}; every joint needs one.")
+    deformations: list[Array] = []
+    rotations = np.empty((len(joints), len(table), 4))
+    for i, (bone, parent) in enumerate(zip(table.bones, table.parents, strict=True)):
+        if parent < 0:
+            local = _root_rotation(joints, rest)
+            deformations.append(local)
+        else:
+            local = _bone_rotation(joints, rest, bone, deformations[parent], fps)
+            deformations.append(deformations[parent] @ local)
+        axes = rest.matrices[i]
+        rotations[:, i] = quaternion_from_matrix(axes.T @ local @ axes)
+    root = table.skeleton.index(table.bones[0].head)
+    location = (joints[:, root] - rest.heads[0]) @ rest.matrices[0]
+    return Pose(continuous_quaternions(rotations), location)
+
+
+def forward_kinematics(pose: Pose, rest: RestPose) -> Array:
+    """Return the joints (T, J, 3) that a pose puts the skeleton's joints at: the inverse of `solve_pose`."""
+    skeleton = rest.table.skeleton
+    joints = np.zeros((len(pose.location), len(skeleton), 3))
+    deformations: list[Array] = []
+    for i, (bone, parent) in enumerate(zip(rest.table.bones, rest.table.parents, strict=True)):
+        axes = rest.matrices[i]
+        local = axes @ matrix_from_quaternion(pose.rotations[:, i]) @ axes.T
+        deformations.append(local if parent < 0 else deformations[parent] @ local)
+        head = skeleton.index(bone.head)
+        if bone.tail is None:
+            joints[:, head] = rest.heads[i] + pose.location @ axes.T
+        else:
+            joints[:, skeleton.index(bone.tail)] = joints[:, head] + deformations[i] @ (rest.tails[i] - rest.heads[i])
+    return joints
+
+
+def _root_rotation(joints: Array, rest: RestPose) -> Array:
+    """Return the root bone's deformation (T, 3, 3)."""
+    table, skeleton = rest.table, rest.table.skeleton
+    root = skeleton.index(table.bones[0].head)
+
+    def line(points: Array, start: int, end: int) -> Array:
+        return points[..., end, :] - points[..., start, :]
+
+    if table.root_line and table.root_up:
+        right, left = (skeleton.index(name) for name in table.root_line)
+        up = skeleton.index(table.root_up)
+        across, along = line(joints, right, left), line(joints, root, up)
+        _hold_where_parallel(across, along)
+        return (
+            orthonormal_frame(across, along) @ orthonormal_frame(line(rest.joints, right, left), line(rest.joints, root, up)).T
+        )
+    children = [child for parent, child in skeleton.edges if parent == root]
+    if len(children) == 1:
+        return shortest_arc(line(rest.joints, root, children[0]), line(joints, root, children[0]))
+    if not children:
+        return np.broadcast_to(np.eye(3), (len(joints), 3, 3))
+    here = joints[:, children] - joints[:, [root]]
+    there = np.broadcast_to(rest.joints[children] - rest.joints[root], here.shape)
+    # Mirrored through the root, the points' mean is the root: the fit turns about it.
+    fit_there, fit_here = (np.concatenate([side, -side], 1) for side in (there, here))
+    return procrustes(fit_there, fit_here, scale=False)[1]
+
+
+def _hold_where_parallel(across: Array, along: Array) -> None:
+    """Replace `along` (T, 3), in place, where it is parallel to `across`, by that of the nearest frame where it is not."""
+    sine = np.linalg.norm(np.cross(normalised(across), normalised(along)), axis=-1)
+    good = np.flatnonzero(sine > 1e-2)
+    bad = np.flatnonzero(sine <= 1e-2)
+    if len(bad) and len(good):
+        along[bad] = along[good[np.abs(bad[:, None] - good).argmin(1)]]
+
+
+def _bone_rotation(joints: Array, rest: RestPose, bone: Bone, parent: Array, fps: float) -> Array:
+    """Return a bone's rotation (T, 3, 3) on top of its parent's deformation, about world axes at rest."""
+    skeleton = rest.table.skeleton
+    head, tail = skeleton.index(bone.head), skeleton.index(bone.tail or bone.head)
+    at_rest = normalised(rest.joints[tail] - rest.joints[head])
+    # Everything below is seen from the parent, so that only the bone's own motion counts.
+    direction = normalised(_seen_from(parent, joints[:, tail] - joints[:, head]))
+    arc = shortest_arc(at_rest, direction)
+    if bone.hinge:
+        angles, weights = _hinge_twist(joints, rest, bone.hinge, parent, direction, arc)
+    elif bone.across:
+        angles, weights = _across_twist(joints, rest, bone, parent, direction, arc)
+    else:
+        angles = weights = np.zeros(len(joints))
+    cosine = direction @ at_rest
+    if not weights.any() and cosine.min() > SINGULAR:
+        return arc
+    calm = _ramp(cosine, -1.0, SINGULAR)
+    x_axis = normalised(np.cross(at_rest, np.eye(3)[np.abs(at_rest).argmin()]))
+    twist = solve_twist(angles, weights, calm, transport_angles(direction, arc @ x_axis), fps)
+    return matrix_from_axis_angle(direction, twist) @ arc
+
+
+def _hinge_twist(
+    joints: Array, rest: RestPose, hinge: Hinge, parent: Array, direction: Array, arc: Array
+) -> tuple[Array, Array]:
+    """Return the twist (T,) that the plane of a bent hinge asks for, and its weight (T,)."""
+    skeleton = rest.table.skeleton
+    joint, after = skeleton.index(hinge.joint), skeleton.index(hinge.after)
+    beyond = normalised(_seen_from(parent, joints[:, after] - joints[:, joint]))
+    normal = np.cross(direction, beyond)
+    index = next(i for i, bone in enumerate(rest.table.bones) if bone.tail == hinge.joint)
+    angles = signed_angle(arc @ rest.matrices[index][:, 0], normal, direction)
+    bend = np.linalg.norm(normal, axis=-1)
+    return angles, _ramp(bend, STRAIGHT, BENT) * (1 - _ramp(np.abs(angles), TRUSTED_TWIST, IMPOSSIBLE_TWIST))
+
+
+def _across_twist(
+    joints: Array, rest: RestPose, bone: Bone, parent: Array, direction: Array, arc: Array
+) -> tuple[Array, Array]:
+    """Return the twist (T,) that the lines across the body ask for, and its weight (T,)."""
+    skeleton = rest.table.skeleton
+    line, line_at_rest = np.zeros_like(direction), np.zeros(3)
+    for across in bone.across:
+        right, left = skeleton.index(across.right), skeleton.index(across.left)
+        line += across.weight * normalised(_seen_from(parent, joints[:, left] - joints[:, right]))
+        line_at_rest += across.weight * normalised(rest.joints[left] - rest.joints[right])
+    angles = signed_angle(arc @ line_at_rest, line, direction)
+    sine = np.linalg.norm(np.cross(direction, line), axis=-1)
+    return angles, ACROSS_WEIGHT * _ramp(sine, STRAIGHT, BENT)
+
+
+def _seen_from(deformation: Array, vectors: Array) -> Array:
+    """Turn (T, 3) world vectors into the frame that a deformation (T, 3, 3) carries along."""
+    return (np.swapaxes(deformation, -1, -2) @ vectors[..., None])[..., 0]
+
+
+def _ramp(values: Array, low: float, high: float) -> Array:
+    """Rise smoothly (T,) from 0 at `low` to 1 at `high`."""
+    x = np.clip((values - low) / (high - low), 0, 1)
+    return x * x * (3 - 2 * x)
