@@ -230,7 +230,7 @@ def _chain_to_lines(skeleton: Skeleton, lines: Mapping[int, Any]) -> list[int]:
     """Return the joints from below the root up to the farthest joint that carries a line across: the spine."""
     best: list[int] = []
     for joint in lines:
-        chain = []
+        chain: list[int] = []
         while skeleton.parents[joint] >= 0:
             chain.insert(0, joint)
             joint = skeleton.parents[joint]

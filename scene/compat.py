@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything in which Blender 4.2 to 5.2 differ, so that no other file has to ask for a version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+
+def new_action(owner: bpy.types.ID, name: str) -> tuple[bpy.types.Action, Any]:
+    """Make a new Action, assign it to `owner` and return it with its channels.
+
+    The channels have `fcurves` and `groups`: a channelbag of the owner's own slot where actions are layered (Blender 4.4
+    and later; `Action.fcurves` is gone in 5.0), the action itself before.
+    """
+    action = bpy.data.actions.new(name)
+    animation = owner.animation_data or owner.animation_data_create()
+    animation.action = action
+    if not hasattr(action, "slots"):
+        return action, action
+    slot = action.slots.new(id_type=owner.id_type, name=owner.name)
+    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+    channels = strip.channelbag(slot, ensure=True)
+    animation.action_slot = slot
+    return action, channels
+
+
+def fcurves_of(owner: bpy.types.ID) -> list[bpy.types.FCurve]:
+    """Return the F-curves that drive a datablock through its action; none where it has no action."""
+    animation = owner.animation_data
+    if animation is None or animation.action is None:
+        return []
+    action: Any = animation.action
+    if not hasattr(action, "slots"):
+        return list(action.fcurves)
+    bags = (strip.channelbag(animation.action_slot) for layer in action.layers for strip in layer.strips)
+    return [curve for bag in bags if bag is not None for curve in bag.fcurves]
+
+
+def eevee_engine() -> str:
+    """Return the identifier of the EEVEE render engine, which was another one in Blender 4.2 to 4.5."""
+    return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+
+
+def colour_material(material: bpy.types.Material, colour: tuple[float, float, float, float]) -> None:
+    """Give a material one colour, in Workbench and in the engines that use nodes.
+
+    Blender 5.0 gives every new material its nodes; before, they have to be asked for.
+    """
+    material.diffuse_color = colour
+    material.roughness = 0.7
+    if material.node_tree is None:
+        material.use_nodes = True
+    tree: Any = material.node_tree
+    for node in tree.nodes:
+        if node.type == "BSDF_PRINCIPLED":
+            node.inputs["Base Color"].default_value = colour
+            node.inputs["Roughness"].default_value = material.roughness

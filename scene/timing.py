@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Seconds to frames: the scene's exact rate, its range, and the frame of every moment."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import SettingsError
+
+Array = NDArray[np.float64]
+
+FASTEST = 32767
+"""The highest nominal rate that Blender stores."""
+SNAP = 1e-4
+"""Frames; moments that miss a whole frame by less than this are on it."""
+
+
+def rate_of(fps: Fraction) -> tuple[int, float]:
+    """Return Blender's pair (fps, fps_base) whose quotient is the rate: 30000/1001 is (30, 1.001).
+
+    Raises `SettingsError` where Blender cannot hold it.
+    """
+    nominal = max(1, round(fps))
+    if fps <= 0 or nominal > FASTEST:
+        raise SettingsError(f"a frame rate of {float(fps):g} is out of Blender's range (above 0, up to {FASTEST}).")
+    return nominal, float(nominal / fps)
+
+
+def frames_of(times: Array, fps: float | Fraction, start: float) -> Array:
+    """Return the frame numbers (T,) of moments (T,) in seconds, the first one at `start`."""
+    frames = start + (times - times[0]) * float(fps)
+    whole = np.round(frames)
+    return np.where(np.abs(frames - whole) < SNAP, whole, frames)
+
+
+def scene_rate(scene: bpy.types.Scene) -> float:
+    """Return a scene's frames per second."""
+    return scene.render.fps / scene.render.fps_base
+
+
+def set_timing(scene: bpy.types.Scene, fps: Fraction, frames: Array) -> None:
+    """Give a scene the rate, the range of the frames, and its first frame as the current one."""
+    scene.render.fps, scene.render.fps_base = rate_of(fps)
+    first, last = int(np.floor(frames[0])), int(np.ceil(frames[-1]))
+    scene.frame_start, scene.frame_end = first, last
+    scene.frame_set(first)
