@@ -11,6 +11,7 @@ import numpy as np
 from mathutils import Vector
 
 from ..core.rig.rest import RestPose
+from .state import current
 
 
 def new_armature(name: str, rest: RestPose, collection: bpy.types.Collection) -> bpy.types.Object:
@@ -34,6 +35,7 @@ def new_armature(name: str, rest: RestPose, collection: bpy.types.Collection) ->
             if parent >= 0:
                 edit.parent = bones[table.bones[parent].name]
                 edit.use_connect = bool(np.abs(rest.heads[index] - rest.tails[parent]).max() < 1e-7)
+    assert owner.pose is not None
     for pose_bone in owner.pose.bones:
         pose_bone.rotation_mode = "QUATERNION"
     return owner
@@ -42,7 +44,7 @@ def new_armature(name: str, rest: RestPose, collection: bpy.types.Collection) ->
 @contextmanager
 def _edit_mode(owner: bpy.types.Object) -> Iterator[None]:
     """Put one object, made active, into Edit mode; there is no other way to its bones' rolls."""
-    bpy.context.view_layer.objects.active = owner
+    current()[1].objects.active = owner
     bpy.ops.object.mode_set(mode="EDIT")
     try:
         yield

@@ -90,8 +90,8 @@ def new_body(name: str, rest: RestPose, armature: bpy.types.Object, collection: 
     mesh.update()
     owner = bpy.data.objects.new(name, mesh)
     collection.objects.link(owner)
-    for bone_name, vertices in owned.items():
-        owner.vertex_groups.new(name=bone_name).add(vertices, 1.0, "REPLACE")
+    for bone_name, own in owned.items():
+        owner.vertex_groups.new(name=bone_name).add(own, 1.0, "REPLACE")
     owner.parent = armature
     modifier = owner.modifiers.new("Armature", "ARMATURE")
     assert isinstance(modifier, bpy.types.ArmatureModifier)

@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import bpy
 
@@ -20,6 +17,7 @@ from .armature import new_armature
 from .body import new_body
 from .camera import new_camera, set_render_size
 from .keyframes import key_channels, pose_channels
+from .state import all_or_nothing, current, leave_modes
 
 
 @dataclass(frozen=True)
@@ -63,12 +61,12 @@ def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
     rest = rest_pose(table, motion.bone_lengths)
     pose = solve_pose(motion.joints_world, rest, float(motion.fps))
     timing.rate_of(motion.fps)
-    scene = bpy.context.scene
+    scene, layer = current()
     fps = motion.fps if settings.set_scene else timing.scene_rate(scene)
     frames = timing.frames_of(motion.times, fps, settings.frame_start)
     name = settings.name or clip_name(motion)
     with all_or_nothing():
-        _leave_modes()
+        leave_modes()
         collection = bpy.data.collections.new(f"Poselift {name}")
         scene.collection.children.link(collection)
         armature = new_armature(name, rest, collection)
@@ -80,7 +78,7 @@ def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
             if camera:
                 scene.camera = camera
             timing.set_timing(scene, motion.fps, frames)
-        for item in bpy.context.view_layer.objects:
+        for item in layer.objects:
             item.select_set(item == armature)
     return Built(collection, armature, action, camera, body)
 
@@ -90,63 +88,3 @@ def clip_name(motion: Motion) -> str:
     source = Path(motion.source.rstrip("/\\") or "clip")
     stem = source.stem if source.suffix else source.name
     return stem if motion.person in ("", "0", "1") else f"{stem} {motion.person}"
-
-
-@contextmanager
-def all_or_nothing() -> Iterator[None]:
-    """Undo, when the block raises, what it did to Blender's data: new datablocks, scene settings, selection, mode."""
-    before = {block.as_pointer() for kind in _kinds() for block in kind}
-    restore = _remember_scene()
-    try:
-        yield
-    except BaseException:
-        if bpy.context.mode != "OBJECT":
-            bpy.ops.object.mode_set(mode="OBJECT")
-        new: list[Any] = [block for kind in _kinds() for block in kind if block.as_pointer() not in before]
-        bpy.data.batch_remove(new)
-        restore()
-        raise
-
-
-def _kinds() -> list[Any]:
-    data = bpy.data
-    return [data.objects, data.armatures, data.meshes, data.cameras, data.actions, data.materials, data.collections]
-
-
-def _leave_modes() -> None:
-    """Go to Object mode, where objects can be made, whatever mode the user is in."""
-    if bpy.context.view_layer.objects.active is not None and bpy.context.mode != "OBJECT":
-        bpy.ops.object.mode_set(mode="OBJECT")
-
-
-def _remember_scene() -> Callable[[], None]:
-    """Return a function that puts the scene's settings, the selection and the mode back to what they are now."""
-    scene, layer = bpy.context.scene, bpy.context.view_layer
-    render_names = (
-        "fps",
-        "fps_base",
-        "resolution_x",
-        "resolution_y",
-        "resolution_percentage",
-        "pixel_aspect_x",
-        "pixel_aspect_y",
-    )
-    render = {name: getattr(scene.render, name) for name in render_names}
-    span, now, camera = (scene.frame_start, scene.frame_end), (scene.frame_current, scene.frame_subframe), scene.camera
-    active, selected = layer.objects.active, [item for item in layer.objects if item.select_get()]
-    mode = active.mode if active else "OBJECT"
-
-    def restore() -> None:
-        for name, value in render.items():
-            setattr(scene.render, name, value)
-        scene.frame_start, scene.frame_end = span
-        scene.camera = camera
-        if (scene.frame_current, scene.frame_subframe) != now:
-            scene.frame_set(now[0], subframe=now[1])
-        for item in layer.objects:
-            item.select_set(item in selected)
-        layer.objects.active = active
-        if mode != "OBJECT":
-            bpy.ops.object.mode_set(mode=mode)
-
-    return restore

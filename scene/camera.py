@@ -47,7 +47,8 @@ def lens_of(intrinsics: Intrinsics) -> Lens:
     tall = intrinsics.fx / intrinsics.fy
     if lens < 1 or not 1 / 200 <= tall <= 200 or min(width, height) < 4 or max(width, height) > 65536:
         raise CameraError(
-            f"Blender has no camera of fx {intrinsics.fx:g}, fy {intrinsics.fy:g} and {width} x {height} pixels; check the intrinsics."
+            f"Blender has no camera of fx {intrinsics.fx:g}, fy {intrinsics.fy:g} and {width} x {height} pixels; "
+            "check the intrinsics."
         )
     return Lens(
         lens,

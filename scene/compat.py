@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 
-def new_action(owner: bpy.types.ID, name: str) -> tuple[bpy.types.Action, Any]:
+def new_action(owner: bpy.types.Object, name: str) -> tuple[bpy.types.Action, Any]:
     """Make a new Action, assign it to `owner` and return it with its channels.
 
     The channels have `fcurves` and `groups`: a channelbag of the owner's own slot where actions are layered (Blender 4.4
@@ -20,13 +20,13 @@ def new_action(owner: bpy.types.ID, name: str) -> tuple[bpy.types.Action, Any]:
     if not hasattr(action, "slots"):
         return action, action
     slot = action.slots.new(id_type=owner.id_type, name=owner.name)
-    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+    strip: Any = action.layers.new("Layer").strips.new(type="KEYFRAME")
     channels = strip.channelbag(slot, ensure=True)
     animation.action_slot = slot
     return action, channels
 
 
-def fcurves_of(owner: bpy.types.ID) -> list[bpy.types.FCurve]:
+def fcurves_of(owner: bpy.types.Object) -> list[bpy.types.FCurve]:
     """Return the F-curves that drive a datablock through its action; none where it has no action."""
     animation = owner.animation_data
     if animation is None or animation.action is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
@@ -27,7 +28,9 @@ class Channel:
     values: NDArray[np.floating]
 
 
-def key_channels(owner: bpy.types.ID, name: str, channels: Sequence[Channel], frames: NDArray[np.floating]) -> bpy.types.Action:
+def key_channels(
+    owner: bpy.types.Object, name: str, channels: Sequence[Channel], frames: NDArray[np.floating]
+) -> bpy.types.Action:
     """Key channels on an owner, in a new Action of that name, and return the Action.
 
     frames: (T,) frame numbers, fractions allowed, rising. Keys are linear: they lie on every frame of the footage, and
@@ -36,7 +39,8 @@ def key_channels(owner: bpy.types.ID, name: str, channels: Sequence[Channel], fr
     action, bag = compat.new_action(owner, name)
     groups: dict[str, bpy.types.ActionGroup] = {}
     count = len(frames)
-    linear = np.full(count, bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value, np.int32)
+    kinds: Any = bpy.types.Keyframe.bl_rna.properties["interpolation"]
+    linear = np.full(count, kinds.enum_items["LINEAR"].value, np.int32)
     points = np.empty((count, 2), np.float32)
     points[:, 0] = frames
     for channel in channels:

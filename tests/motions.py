@@ -4,7 +4,6 @@
 from fractions import Fraction
 
 import numpy as np
-
 from poselift.core.camera import Intrinsics, project
 from poselift.core.motion.motion import Motion
 from poselift.core.rotation import matrix_from_axis_angle
@@ -154,8 +153,9 @@ def dog_skeleton():
 def dog_joints(skeleton: Skeleton, frames=20):
     """Return joints (T, J, 3) of a dog that stands along -Y, nods and wags."""
     at = {
-        "hips": (0, 0.3, 0.5), "back": (0, 0, 0.52), "withers": (0, -0.3, 0.55), "skull": (0, -0.5, 0.7), "nose": (0, -0.65, 0.65),
-        "tail": (0, 0.5, 0.6), "l_thigh": (0.08, 0.3, 0.5), "l_stifle": (0.08, 0.2, 0.3), "l_hock": (0.08, 0.35, 0.1),
+        "hips": (0, 0.3, 0.5), "back": (0, 0, 0.52), "withers": (0, -0.3, 0.55),
+        "skull": (0, -0.5, 0.7), "nose": (0, -0.65, 0.65), "tail": (0, 0.5, 0.6),
+        "l_thigh": (0.08, 0.3, 0.5), "l_stifle": (0.08, 0.2, 0.3), "l_hock": (0.08, 0.35, 0.1),
         "l_shoulder": (0.08, -0.3, 0.5), "l_elbow": (0.08, -0.25, 0.3), "l_paw": (0.08, -0.3, 0.05),
     }  # fmt: skip
     at |= {f"r_{name[2:]}": (-x, y, z) for name, (x, y, z) in at.items() if name.startswith("l_")}

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The scene as it was: what an action changed is undone where the action fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import bpy
+
+
+def current() -> tuple[bpy.types.Scene, bpy.types.ViewLayer]:
+    """Return the scene and the view layer that the user is in."""
+    scene, layer = bpy.context.scene, bpy.context.view_layer
+    assert scene is not None and layer is not None
+    return scene, layer
+
+
+@contextmanager
+def all_or_nothing() -> Iterator[None]:
+    """Undo, when the block raises, what it did to Blender's data: new datablocks, scene settings, selection, mode."""
+    before = {block.as_pointer() for kind in _kinds() for block in kind}
+    restore = _remember_scene()
+    try:
+        yield
+    except BaseException:
+        if bpy.context.mode != "OBJECT":
+            bpy.ops.object.mode_set(mode="OBJECT")
+        new: list[Any] = [block for kind in _kinds() for block in kind if block.as_pointer() not in before]
+        bpy.data.batch_remove(new)
+        restore()
+        raise
+
+
+def _kinds() -> list[Any]:
+    data = bpy.data
+    return [data.objects, data.armatures, data.meshes, data.cameras, data.actions, data.materials, data.collections]
+
+
+def leave_modes() -> None:
+    """Go to Object mode, where objects can be made, whatever mode the user is in."""
+    if current()[1].objects.active is not None and bpy.context.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+
+
+def _remember_scene() -> Callable[[], None]:
+    """Return a function that puts the scene's settings, the selection and the mode back to what they are now."""
+    scene, layer = current()
+    render_names = (
+        "fps",
+        "fps_base",
+        "resolution_x",
+        "resolution_y",
+        "resolution_percentage",
+        "pixel_aspect_x",
+        "pixel_aspect_y",
+    )
+    render = {name: getattr(scene.render, name) for name in render_names}
+    span, now, camera = (scene.frame_start, scene.frame_end), (scene.frame_current, scene.frame_subframe), scene.camera
+    active, selected = layer.objects.active, [item for item in layer.objects if item.select_get()]
+    mode = active.mode if active else "OBJECT"
+
+    def restore() -> None:
+        for name, value in render.items():
+            setattr(scene.render, name, value)
+        scene.frame_start, scene.frame_end = span
+        scene.camera = camera
+        if (scene.frame_current, scene.frame_subframe) != now:
+            scene.frame_set(now[0], subframe=now[1])
+        for item in layer.objects:
+            item.select_set(item in selected)
+        layer.objects.active = active
+        if mode != "OBJECT":
+            bpy.ops.object.mode_set(mode=mode)
+
+    return restore
