@@ -43,11 +43,25 @@ class BodyAxes:
 
 
 @dataclass(frozen=True)
+class Stature:
+    """What "height" means for a skeleton: `factor` times the bones that end in `joints` (left and right averaged).
+
+    `feet` are the joints nearest the floor, `foot_height` how high they stand, as a share of the height.
+    """
+
+    joints: tuple[str, ...]
+    factor: float
+    feet: tuple[str, ...]
+    foot_height: float
+
+
+@dataclass(frozen=True)
 class Skeleton:
     """A tree (or forest) of named joints.
 
     `parents[j]` is the index of joint j's parent, -1 for a root. `mirror_pairs` are (left, right) joint names.
-    `axes` and `hinges` may be absent: a detector's layout needs neither.
+    `midpoints` are (joint, left, right): a joint that is by definition halfway between two others.
+    `axes`, `hinges` and `stature` may be absent: a detector's layout needs none of them.
     Raises `SkeletonError` where names repeat, parents form a loop, or a pair or hinge names no joint.
     """
 
@@ -57,6 +71,8 @@ class Skeleton:
     mirror_pairs: tuple[tuple[str, str], ...] = ()
     hinges: tuple[Hinge, ...] = ()
     axes: BodyAxes | None = None
+    midpoints: tuple[tuple[str, str, str], ...] = ()
+    stature: Stature | None = None
     _index: dict[str, int] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -77,6 +93,9 @@ class Skeleton:
         used += [n for h in self.hinges for n in (h.joint, h.before, h.after)]
         if self.axes:
             used += [self.axes.down, self.axes.up, *(n for pair in self.axes.right_left for n in pair)]
+        used += [n for triple in self.midpoints for n in triple]
+        if self.stature:
+            used += [*self.stature.joints, *self.stature.feet]
         for name in used:
             self.index(name)
 
@@ -129,13 +148,15 @@ class Skeleton:
             "mirror_pairs": [list(pair) for pair in self.mirror_pairs],
             "hinges": [[h.joint, h.before, h.after, h.sign, h.weight] for h in self.hinges],
             "axes": [self.axes.down, self.axes.up, [list(p) for p in self.axes.right_left]] if self.axes else None,
+            "midpoints": [list(triple) for triple in self.midpoints],
+            "stature": [list(s.joints), s.factor, list(s.feet), s.foot_height] if (s := self.stature) else None,
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Skeleton:
         """Build a skeleton from `to_dict`'s data. Raises `SkeletonError` where it is not such data."""
         try:
-            axes = data.get("axes")
+            axes, stature = data.get("axes"), data.get("stature")
             return cls(
                 name=str(data["name"]),
                 joint_names=tuple(map(str, data["joint_names"])),
@@ -143,6 +164,12 @@ class Skeleton:
                 mirror_pairs=tuple((str(a), str(b)) for a, b in data.get("mirror_pairs", ())),
                 hinges=tuple(Hinge(str(j), str(b), str(a), int(s), float(w)) for j, b, a, s, w in data.get("hinges", ())),
                 axes=BodyAxes(str(axes[0]), str(axes[1]), tuple((str(a), str(b)) for a, b in axes[2])) if axes else None,
+                midpoints=tuple((str(m), str(a), str(b)) for m, a, b in data.get("midpoints", ())),
+                stature=Stature(
+                    tuple(map(str, stature[0])), float(stature[1]), tuple(map(str, stature[2])), float(stature[3])
+                )
+                if stature
+                else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise SkeletonError(f"not a skeleton: {type(error).__name__} {error}.") from error
@@ -154,11 +181,13 @@ def tree(
     mirror_pairs: Sequence[tuple[str, str]] = (),
     hinges: Sequence[Hinge] = (),
     axes: BodyAxes | None = None,
+    midpoints: Sequence[tuple[str, str, str]] = (),
+    stature: Stature | None = None,
 ) -> Skeleton:
     """Make a `Skeleton` from (joint, parent name or None) rows."""
     names = [joint for joint, _ in joints]
     parents = tuple(-1 if parent is None else names.index(parent) for _, parent in joints)
-    return Skeleton(name, tuple(names), parents, tuple(mirror_pairs), tuple(hinges), axes)
+    return Skeleton(name, tuple(names), parents, tuple(mirror_pairs), tuple(hinges), axes, tuple(midpoints), stature)
 
 
 HUMAN17 = tree(
@@ -188,5 +217,13 @@ HUMAN17 = tree(
         *(Hinge(f"{s}_elbow", f"{s}_shoulder", f"{s}_wrist", -1, 0.5) for s in "lr"),
     ),
     axes=BodyAxes("pelvis", "neck_base", (("r_hip", "l_hip"), ("r_shoulder", "l_shoulder"))),
+    midpoints=(("pelvis", "l_hip", "r_hip"),),
+    # Measured on the subjects of the training data who stand on level ground: crown over floor is 1.02 times these bones.
+    stature=Stature(
+        ("l_knee", "r_knee", "l_ankle", "r_ankle", "spine", "neck_base", "head_joint", "head_top"),
+        factor=1.02,
+        feet=("l_ankle", "r_ankle"),
+        foot_height=0.045,
+    ),
 )
 """The canonical human: 17 joints in Human3.6M order (see the design's data section)."""

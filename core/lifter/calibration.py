@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""After training: the mirror image that is a body, an anatomical canonical frame, and the statistics of the 2D poses.
+
+The losses hold as well for the mirror image of everything and for any turned canonical frame. Both are settled once,
+and stored with the weights.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..skeleton import Skeleton
+from .anatomy import body_frame, hinge_evidence
+from .data import STATISTICS_SAMPLES, PoseSource
+from .student import Student
+from .teacher import Teacher
+
+
+@torch.no_grad()
+def calibrate(
+    teacher: Teacher, student: Student, source: PoseSource, skeleton: Skeleton, generator: torch.Generator, samples: int = 8192
+) -> None:
+    """Set `teacher.mirror`, `teacher.frame` and `student.mirror` from poses of the training data.
+
+    The mirror is the one in which hinges bend their way on average; the frame turns the mean canonical pose upright
+    (Z up) and to face -Y.
+    """
+    teacher.eval()
+    student.eval()
+    teacher.mirror.fill_(1)
+    student.mirror.fill_(1)
+    teacher.frame.copy_(torch.eye(3))
+    plane = source.sample(samples, generator).plane
+    for network, pose in ((teacher, teacher(plane).camera()), (student, student(plane))):
+        if hinge_evidence(pose.cpu().numpy(), skeleton).mean() < 0:
+            network.mirror.fill_(-1)
+    canonical = teacher(plane).canonical.cpu().numpy()
+    mean = np.median(canonical, axis=0)
+    teacher.frame.copy_(torch.from_numpy(np.ascontiguousarray(body_frame(mean, skeleton))))
+
+
+@torch.no_grad()
+def pose_statistics(source: PoseSource, skeleton: Skeleton, generator: torch.Generator) -> dict[str, np.ndarray]:
+    """Return the mean, covariance and mean edge lengths of the data's 2D poses, as `weights.Weights` stores them."""
+    plane = source.sample(STATISTICS_SAMPLES, generator).plane.cpu().double().numpy()
+    flat = plane.reshape(len(plane), -1)
+    edges = np.stack([np.linalg.norm(plane[:, c] - plane[:, p], axis=-1).mean() for p, c in skeleton.edges])
+    return {
+        "statistics.mean": flat.mean(0),
+        "statistics.covariance": np.cov(flat, rowvar=False),
+        "statistics.edges": edges,
+    }

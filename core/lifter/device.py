@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finding torch and the device to run on."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from ..errors import DeviceError, TorchMissingError
+
+if TYPE_CHECKING:
+    import torch
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def has_torch() -> bool:
+    """Say whether torch can be found, without importing it."""
+    return importlib.util.find_spec("torch") is not None
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """Return the torch device of a name; 'auto' is CUDA where there is one, else the CPU.
+
+    Raises `TorchMissingError` where torch cannot be imported, `DeviceError` where the device is not there.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise TorchMissingError(f"PyTorch is needed to lift and cannot be imported ({error}); install it.") from error
+    if name not in DEVICES:
+        raise DeviceError(f"there is no device '{name}'; known are {', '.join(DEVICES)}.")
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("this machine has no CUDA device that PyTorch can use; choose 'auto' or 'cpu'.")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("this machine has no Metal device that PyTorch can use; choose 'auto' or 'cpu'.")
+    return torch.device(name)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inference: trained weights as networks on a device, applied to whole tracks in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import WeightsError
+from .student import Student
+from .teacher import Teacher
+from .weights import Weights, load
+
+Array = NDArray[np.float64]
+BATCH = 2048
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """What the networks say about T frames, in the virtual camera's axes and body units.
+
+    pose: (T, J, 3) the student's, root at the origin, reprojecting exactly. canonical: (T, J, 3) and rotation: (T, 3, 3)
+    the teacher's canonical pose and its rotation to camera axes.
+    """
+
+    pose: Array
+    canonical: Array
+    rotation: Array
+
+
+class Lifter:
+    """A teacher and a student, loaded and ready on a device."""
+
+    def __init__(self, weights: Weights, device: torch.device) -> None:
+        """Build the networks. Raises `WeightsError` where the arrays do not fit the configuration."""
+        self.weights, self.device = weights, device
+        config, skeleton = weights.config, weights.skeleton
+        self.teacher = Teacher(config.teacher, len(skeleton), skeleton.root)
+        self.student = Student(config.student, skeleton, config.distance)
+        for prefix, network in (("teacher", self.teacher), ("student", self.student)):
+            arrays = {k: torch.from_numpy(np.array(v)) for k, v in weights.part(prefix).items()}
+            try:
+                result = network.load_state_dict(arrays, strict=False)
+            except RuntimeError as error:
+                raise WeightsError(f"weights '{weights.name}': the {prefix} does not fit its configuration.") from error
+            missing = [key for key in result.missing_keys if "num_batches" not in key]
+            if missing or result.unexpected_keys:
+                raise WeightsError(f"weights '{weights.name}': the {prefix} lacks {missing} or has {result.unexpected_keys}.")
+            network.to(device).eval()
+
+    @torch.inference_mode()
+    def lift(self, plane: Array, progress: Callable[[float], None] | None = None) -> Lifted:
+        """Lift 2D poses (T, J, 2) of the virtual camera, batch by batch. `progress` gets the share done; may raise to stop."""
+        parts: list[tuple[Array, Array, Array]] = []
+        for start in range(0, len(plane), BATCH):
+            batch = torch.from_numpy(np.float32(plane[start : start + BATCH])).to(self.device)
+            teacher = self.teacher(batch)
+            outputs = (self.student(batch), teacher.canonical, teacher.rotation)
+            parts.append(tuple(output.double().cpu().numpy() for output in outputs))  # type: ignore[arg-type]
+            if progress:
+                progress(min(1.0, (start + BATCH) / len(plane)))
+        pose, canonical, rotation = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return Lifted(pose, canonical, rotation)
+
+
+@lru_cache(maxsize=4)
+def cached_lifter(path: Path, modified: int, device: torch.device) -> Lifter:
+    """Return the lifter of a weights file (at a modification time, so that a retrained file is read again)."""
+    return Lifter(load(path), device)
+
+
+def mirror(lifted: Lifted, frames: NDArray[np.bool_], distance: float) -> Lifted:
+    """Mirror the chosen frames (T,) in depth, pose and teacher alike; the 2D pose, seen from `distance`, stays the same.
+
+    The student's joints move along their rays to the opposite depth. The teacher's camera pose D R Y, D = diag(1, 1, -1),
+    is written with S = diag(1, -1, 1) as (D R S)(S Y): a rotation again, and the canonical pose mirrored front to back.
+    """
+    z = lifted.pose[..., 2:]
+    twin = np.concatenate([lifted.pose[..., :2] * (distance - z) / (distance + z), -z], -1)
+    depth, front = np.array([1.0, 1.0, -1.0]), np.array([1.0, -1.0, 1.0])
+    chosen = frames[:, None, None]
+    return Lifted(
+        np.where(chosen, twin, lifted.pose),
+        np.where(chosen, lifted.canonical * front, lifted.canonical),
+        np.where(chosen, depth[:, None] * lifted.rotation * front, lifted.rotation),
+    )

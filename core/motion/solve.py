@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The track solve: all frames at once, constant bones, the lifter's pose as prior, reprojection and smoothness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..rotation import normalised
+from ..skeleton import Skeleton
+from .bones import opposite_bones, pose_from_directions
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SolveSettings:
+    """Weights of the solve's terms.
+
+    `noise`: size in metres, at the person, of a keypoint error that counts 1; larger ones count less and less.
+    `prior`: standard deviation in radians of a bone's direction around the lifted one. `acceleration`: metres per second
+    squared, of joints and root, that count 1. `smoothing` scales the last term; 0 turns it off.
+    """
+
+    iterations: int = 150
+    noise: float = 0.015
+    prior: float = 0.25
+    acceleration: float = 12.0
+    smoothing: float = 1.0
+    step: float = 0.02
+
+
+def solve_track(
+    direction: Array,
+    root: Array,
+    lengths: Array,
+    rays: Array,
+    scores: Array,
+    skeleton: Skeleton,
+    fps: float,
+    settings: SolveSettings,
+    device: torch.device,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[Array, Array]:
+    """Fit bone directions and the root path to what was seen.
+
+    direction: (T, J, 3) lifted unit vectors, camera frame, the start and the prior; root: (T, 3) metres, the start;
+    lengths: (J,) metres; rays: (T, J, 3) with z = 1, NaN where unseen; scores: (T, J). Minimised by Adam over all frames:
+    sum_j s_j rho(|depth (x/z - n)| / noise) + |u - u0|^2 / prior^2 + |x''|^2 / acceleration^2, rho(e) = log(1 + e^2 / 2).
+    Returns directions (T, J, 3) and the root path (T, 3).
+    """
+    problem = _Problem(direction, root, lengths, rays, scores, skeleton, fps, settings, device)
+    optimiser = torch.optim.Adam([problem.direction, problem.offset], settings.step)
+    for iteration in range(settings.iterations):
+        optimiser.param_groups[0]["lr"] = settings.step * (1 - 0.9 * iteration / settings.iterations)
+        optimiser.zero_grad(set_to_none=True)
+        problem.loss().backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        if progress:
+            progress((iteration + 1) / settings.iterations)
+    return problem.result()
+
+
+class _Problem:
+    """The variables and constants of one solve, as float32 tensors on the device."""
+
+    def __init__(
+        self,
+        direction: Array,
+        root: Array,
+        lengths: Array,
+        rays: Array,
+        scores: Array,
+        skeleton: Skeleton,
+        fps: float,
+        settings: SolveSettings,
+        device: torch.device,
+    ) -> None:
+        def tensor(array: Array) -> Tensor:
+            return torch.from_numpy(np.float32(array)).to(device)
+
+        seen = np.isfinite(rays).all(-1) & (scores > 0)
+        self.plane = tensor(np.where(seen[..., None], rays[..., :2], 0.0))
+        self.weight = tensor(np.where(seen, scores, 0.0))
+        self.prior = tensor(direction)
+        self.direction = tensor(direction).requires_grad_()
+        # The root moves in units of its distance: sideways and in depth alike a step changes the image about as much.
+        self.start = tensor(root)
+        self.unit = tensor(np.maximum(root[:, 2:], 0.5) * np.array([0.1, 0.1, 0.3]))
+        self.offset = torch.zeros_like(self.start).requires_grad_()
+        self.chain = tensor(_chain(skeleton, lengths))
+        self.opposite = opposite_bones(skeleton)
+        self.fps, self.settings, self.skeleton, self.lengths = fps, settings, skeleton, lengths
+
+    def unit_directions(self) -> Tensor:
+        """Directions of length 1, those of a midpoint's two bones opposite."""
+        raw = self.direction
+        if self.opposite:
+            columns = list(raw.unbind(1))
+            for left, right in self.opposite:
+                axis = columns[left] - columns[right]
+                columns[left], columns[right] = axis, -axis
+            raw = torch.stack(columns, 1)
+        return raw / raw.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+
+    def loss(self) -> Tensor:
+        """The sum of the terms, divided by the number of frames."""
+        settings = self.settings
+        direction, root = self.unit_directions(), self.start + self.offset * self.unit
+        joints = torch.einsum("jk,tkc->tjc", self.chain, direction) + root[:, None]
+        depth = joints[..., 2:].clamp_min(0.1)
+        error = (joints[..., :2] / depth - self.plane) * depth.detach() / settings.noise
+        total = (self.weight * torch.log1p(error.square().sum(-1) / 2)).sum()
+        total = total + (direction - self.prior).square().sum() / settings.prior**2
+        if settings.smoothing > 0 and len(joints) > 2:
+            acceleration = torch.diff(joints, n=2, dim=0) * (self.fps**2 / settings.acceleration)
+            total = total + settings.smoothing * acceleration.square().sum()
+        return total / len(joints)
+
+    @torch.no_grad()
+    def result(self) -> tuple[Array, Array]:
+        """Return float64 directions, exactly of length 1 (roots' are zero), and the root path."""
+        direction = normalised(self.unit_directions().double().cpu().numpy())
+        for joint, parent in enumerate(self.skeleton.parents):
+            if parent < 0:
+                direction[:, joint] = 0.0
+        for left, right in self.opposite:
+            direction[:, right] = -direction[:, left]
+        return direction, (self.start + self.offset * self.unit).double().cpu().numpy()
+
+
+def _chain(skeleton: Skeleton, lengths: Array) -> Array:
+    """Return the (J, J) matrix that sums bones along the way from the root: pose = chain @ directions."""
+    identity = np.eye(len(skeleton))[..., None].repeat(3, -1)  # each "frame" has one bone's direction
+    return pose_from_directions(identity, lengths, skeleton)[..., 0].T

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`lift(track, settings) -> Motion`: the one path that the panel, the command line and the tests share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .camera import Intrinsics, project, undistort, unproject
+from .cleaning import CleaningSettings, clean
+from .errors import SettingsError, TrackError
+from .interpolation import over_time
+from .layouts import to_canonical
+from .lifter.weights import DEFAULT
+from .motion.motion import Motion
+from .report import Report
+from .skeleton import Skeleton
+from .track import KeypointTrack
+
+if TYPE_CHECKING:
+    from .lifter.inference import Lifter
+
+Array = NDArray[np.float64]
+Progress = Callable[[float, str], None]
+
+CAMERA_MODES = ("static", "orbit")
+GUESSED_FOV = np.radians(55.0)
+"""Of a camera nobody told about: between a phone's main camera (65 to 70 degrees) and a 50 mm lens (40)."""
+
+GUESSED_FPS = Fraction(30)
+
+
+@dataclass(frozen=True)
+class LiftSettings:
+    """Everything a user can set about a lift.
+
+    camera_mode: 'static' (one camera for the clip) or 'orbit' (the body stays, the camera turns about it).
+    actor_height: metres. device: 'auto', 'cpu', 'cuda' or 'mps'. weights: a name or a file.
+    fps, image_size, intrinsics, fov (radians over the larger side): override or supply what the track does not say.
+    smoothing: strength of the solve's smoothing, 0 for none, 1 for the usual.
+    Raises `SettingsError` where a value is out of range.
+    """
+
+    camera_mode: str = "static"
+    actor_height: float = 1.75
+    device: str = "auto"
+    weights: str = DEFAULT
+    fps: Fraction | None = None
+    image_size: tuple[int, int] | None = None
+    fov: float | None = None
+    intrinsics: Intrinsics | None = None
+    smoothing: float = 1.0
+    cleaning: CleaningSettings = field(default_factory=CleaningSettings)
+
+    def __post_init__(self) -> None:
+        if self.camera_mode not in CAMERA_MODES:
+            raise SettingsError(f"there is no camera mode '{self.camera_mode}'; known are {', '.join(CAMERA_MODES)}.")
+        if not 0.05 <= self.actor_height <= 50:
+            raise SettingsError(f"an actor height of {self.actor_height:g} m is out of range (0.05 to 50 m).")
+        if self.fps is not None and not 0 < self.fps <= 10000:
+            raise SettingsError(f"a frame rate of {float(self.fps):g} is out of range.")
+        if self.smoothing < 0:
+            raise SettingsError("smoothing cannot be negative.")
+
+
+def lift(track: KeypointTrack, settings: LiftSettings | None = None, progress: Progress | None = None) -> Motion:
+    """Lift one person's 2D keypoints to a 3D motion and the camera that saw it.
+
+    progress: called with the share done and the stage's name; an exception from it stops the work and passes through.
+    Raises `TrackError`, `SkeletonError`, `CameraError`, `SettingsError`, `WeightsError`, `DeviceError`,
+    `TorchMissingError`.
+    """
+    from .lifter.device import resolve_device
+    from .lifter.inference import cached_lifter
+    from .lifter.weights import find
+
+    run = _Run(track, settings or LiftSettings(), progress)
+    with run.stage("load", 0.0, 0.1):
+        device = resolve_device(run.settings.device)
+        path = find(run.settings.weights)
+        lifter = cached_lifter(path, path.stat().st_mtime_ns, device)
+        run.report.weights, run.report.device = lifter.weights.name, str(device)
+    with run.stage("clean", 0.1, 0.15):
+        canonical = run.clean(lifter.weights.skeleton)
+    return run.solve(canonical, lifter)
+
+
+class _Run:
+    """One lift: its settings, its report, and where it is."""
+
+    def __init__(self, track: KeypointTrack, settings: LiftSettings, progress: Progress | None) -> None:
+        self.track, self.settings, self._progress = track, settings, progress
+        self.report = Report(
+            source=track.source, person=track.person, frames=len(track), camera_mode=settings.camera_mode,
+            actor_height=settings.actor_height,
+        )  # fmt: skip
+        self._span = (0.0, 1.0)
+        self._stage = ""
+
+    @contextmanager
+    def stage(self, name: str, start: float, end: float) -> Iterator[None]:
+        """Time a stage and give it its part of the progress."""
+        self._span, self._stage = (start, end), name
+        self.advance(0.0)
+        begin = time.perf_counter()
+        yield
+        self.report.seconds[name] = round(time.perf_counter() - begin, 4)
+        self.advance(1.0)
+
+    def advance(self, share: float) -> None:
+        """Tell the caller how far the running stage is."""
+        if self._progress:
+            start, end = self._span
+            self._progress(start + (end - start) * share, self._stage)
+
+    def clean(self, skeleton: Skeleton) -> KeypointTrack:
+        """Clean, calibrate and map the track: canonical skeleton, undistorted pixels, intrinsics and rate known."""
+        track = self.track
+        if not track.observed.any():
+            raise TrackError(f"{track.label}: no keypoint has a score above zero, so there is nothing to lift.")
+        fps = self._frame_rate(track)
+        track = track.replace(fps=fps)
+        camera = self._camera(track)
+        track, self.report.cleaned = clean(track, self.settings.cleaning)
+        track = to_canonical(track, skeleton)
+        track = track.replace(
+            keypoints=undistort(track.keypoints, camera), image_size=(camera.width, camera.height), intrinsics=camera.undistorted()
+        )
+        self.report.fps = f"{float(fps):.6g}"
+        self.report.camera = (
+            f"{camera.width} x {camera.height}, focal length {camera.fx:.0f} px, "
+            f"field of view {np.degrees(camera.fov):.1f} degrees ({camera.source or 'given'})"
+        )
+        self.report.warnings += track.notes
+        return track
+
+    def solve(self, track: KeypointTrack, lifter: Lifter) -> Motion:
+        """Lift the canonical track and solve it for one body, one root path and one camera."""
+        from .lifter.anatomy import hinge_evidence, mirrored_frames
+        from .lifter.inference import mirror
+        from .lifter.prepare import prepare
+        from .motion import bones, root, solve, world
+
+        settings, skeleton, camera = self.settings, track.skeleton, track.intrinsics
+        assert camera is not None and track.fps is not None
+        fps = _sampling_rate(track)
+        distance = lifter.weights.config.distance
+        with self.stage("lift", 0.15, 0.4):
+            inputs = prepare(track, lifter.weights, fps)
+            lifted = lifter.lift(inputs.plane, self.advance)
+            flipped = mirrored_frames(hinge_evidence(lifted.pose, skeleton), fps)
+            lifted = mirror(lifted, flipped, distance)
+            back = np.swapaxes(inputs.look, -1, -2)
+            pose, rotation = lifted.pose @ inputs.look, back @ lifted.rotation
+        with self.stage("solve", 0.4, 0.95):
+            rays = unproject(track.keypoints, camera)
+            lengths = bones.bone_lengths(pose, track.observed, skeleton, settings.actor_height)
+            direction = bones.directions(pose, skeleton)
+            start, good = root.place_root(bones.pose_from_directions(direction, lengths, skeleton), rays, track.scores)
+            if not good.any():
+                raise TrackError(f"{track.label}: no frame shows enough of the body to place it before the camera.")
+            start = over_time(start, good)
+            direction, path = solve.solve_track(
+                direction, start, lengths, rays, track.scores, skeleton, fps,
+                solve.SolveSettings(smoothing=settings.smoothing), lifter.device, self.advance,
+            )  # fmt: skip
+            joints = bones.pose_from_directions(direction, lengths, skeleton) + path[:, None]
+        with self.stage("camera", 0.95, 1.0):
+            if settings.camera_mode == "static":
+                up = world.up_in_camera(joints, track.scores, rotation, skeleton)
+                r, t = world.static_camera(joints, track.scores, up, skeleton, settings.actor_height)
+                turn, shift = np.tile(r, (len(track), 1, 1)), np.tile(t, (len(track), 1))
+            else:
+                turn, shift = world.orbit_camera(path, rotation, _root_height(lengths, settings.actor_height, skeleton), fps)
+            joints_world = np.einsum("tba,tjb->tja", turn, joints - shift[:, None])
+        error = np.linalg.norm(project(joints, camera) - track.keypoints, axis=-1)
+        self._judge(track, error, flipped, inputs.empty)
+        return Motion(
+            skeleton=skeleton, times=track.frame_times(), fps=track.fps, joints_world=joints_world, joints_camera=joints,
+            lifted=pose, canonical=lifted.canonical, teacher_rotation=rotation, intrinsics=camera, camera_rotation=turn,
+            camera_translation=shift, camera_mode=settings.camera_mode, bone_lengths=lengths, keypoints=track.keypoints,
+            scores=track.scores, reprojection_error=error, person=track.person, source=track.source,
+            first_frame=track.first_frame, report=self.report,
+        )  # fmt: skip
+
+    def _frame_rate(self, track: KeypointTrack) -> Fraction:
+        fps = self.settings.fps or track.fps
+        if fps is None and track.times is not None and len(track) > 1:
+            fps = Fraction(1 / float(np.median(np.diff(track.times)))).limit_denominator(1001)
+        if fps is None:
+            self.report.warnings.append(f"the frame rate is unknown; {GUESSED_FPS} was assumed, give it (fps).")
+            fps = GUESSED_FPS
+        return fps
+
+    def _camera(self, track: KeypointTrack) -> Intrinsics:
+        settings = self.settings
+        known = settings.intrinsics or track.intrinsics
+        if known is not None and settings.fov is None:
+            return known
+        size = settings.image_size or track.image_size
+        if size is None:
+            size = _guessed_size(track)
+            self.report.warnings.append(f"the image size is unknown; {size[0]} x {size[1]} was assumed, give it (size).")
+        if settings.fov is not None:
+            return Intrinsics.from_fov(*size, settings.fov, "given field of view")
+        self.report.warnings.append(
+            f"the camera is unknown; a field of view of {np.degrees(GUESSED_FOV):.0f} degrees was assumed, give it (fov)."
+        )
+        return Intrinsics.from_fov(*size, GUESSED_FOV, "assumed")
+
+    def _judge(self, track: KeypointTrack, error: Array, flipped: NDArray[np.bool_], empty: NDArray[np.bool_]) -> None:
+        report = self.report
+        seen = error[np.isfinite(error)]
+        report.reprojection_median = round(float(np.median(seen)), 3) if len(seen) else 0.0
+        report.reprojection_95 = round(float(np.percentile(seen, 95)), 3) if len(seen) else 0.0
+        report.mirrored_frames, report.frames_without_person = int(flipped.sum()), int(empty.sum())
+        per_frame = np.nan_to_num(np.where(np.isfinite(error), error, 0).max(1))
+        limit = 3 * max(report.reprojection_95, 1e-9)
+        worst = [int(t) for t in np.argsort(-per_frame)[:5] if per_frame[t] > limit]
+        report.worst_frames = sorted(track.first_frame + t for t in worst)
+
+
+def _sampling_rate(track: KeypointTrack) -> float:
+    """Frames per second as the frames lie in time (a track may have times of its own)."""
+    times = track.frame_times()
+    return float((len(times) - 1) / (times[-1] - times[0])) if len(times) > 1 else float(track.fps or GUESSED_FPS)
+
+
+def _guessed_size(track: KeypointTrack) -> tuple[int, int]:
+    """The smallest common image size that holds every keypoint; a 16-pixel-aligned box where none does."""
+    right, bottom = np.nanmax(track.keypoints.reshape(-1, 2), axis=0)
+    for width, height in ((640, 480), (1280, 720), (1920, 1080), (3840, 2160)):
+        for size in ((width, height), (height, width)):
+            if right <= size[0] and bottom <= size[1]:
+                return size
+    return int(np.ceil(max(right, 16) / 16) * 16), int(np.ceil(max(bottom, 16) / 16) * 16)
+
+
+def _root_height(lengths: Array, height: float, skeleton: Skeleton) -> float:
+    """How high the root of a standing skeleton is over the floor."""
+    if skeleton.stature is None:
+        return 0.5 * height
+    foot = skeleton.index(skeleton.stature.feet[0])
+    below = 0.0
+    while skeleton.parents[foot] != skeleton.root and skeleton.parents[foot] >= 0:
+        below += lengths[foot]
+        foot = skeleton.parents[foot]
+    return float(below + skeleton.stature.foot_height * height)
+
