@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 Section = tuple[float, float, float]
 
 SEGMENTS = 12
+# In this order they are material slots: 0, 1, 2.
 COLOURS = {"middle": (0.62, 0.62, 0.6, 1.0), "left": (0.1, 0.35, 0.8, 1.0), "right": (0.9, 0.35, 0.06, 1.0)}
 
 # Cross-sections (place along the bone in bone lengths, radius along the bone's X and Z axes in body heights).
@@ -38,7 +39,7 @@ _HUMAN: dict[str, tuple[Section, ...]] = {
     "head": ((0.06, 0.025, 0.03), (0.25, 0.036, 0.045), (0.55, 0.043, 0.055), (0.72, 0.041, 0.052)),
     **_LIMBS,
 }
-_NOSE = ((0.4, 0.05), (0.28, 0.068), (0.24, 0.05))  # (along the bone in its lengths, forward in heights): bridge, tip, base
+_NOSE = ((0.46, 0.052), (0.28, 0.076), (0.22, 0.05))  # (along the bone in its lengths, forward in heights): bridge, tip, base
 
 
 @dataclass
@@ -64,11 +65,11 @@ def new_body(name: str, rest: RestPose, armature: bpy.types.Object, collection: 
     shell = _Shell()
     height = float(np.ptp(rest.joints[:, 2]))
     owned: dict[str, list[int]] = {}
-    sides = list(COLOURS)
+    pairs = rest.table.skeleton.mirror_pairs
+    side_of = {left: 1 for left, _ in pairs} | {right: 2 for _, right in pairs}
     human = "head" in rest.table.names and "upper_arm.L" in rest.table.names
     for index, bone in enumerate(rest.table.bones):
-        plain, _, suffix = bone.name.partition(".")
-        side = sides.index({"L": "left", "R": "right"}.get(suffix, "middle"))
+        plain, side = bone.name.partition(".")[0], side_of.get(bone.tail or "", 0)
         length = float(np.linalg.norm(rest.tails[index] - rest.heads[index]))
         sections = _HUMAN.get(plain, ()) if human else _spindle(length / height)
         if not sections:
@@ -131,7 +132,7 @@ def _round_end(section: Array, sign: int) -> list[Array]:
 
 def _nose(length: float, height: float) -> tuple[Array, list[tuple[int, ...]]]:
     (top, top_z), (tip, tip_z), (base, base_z) = _NOSE
-    wide = 0.009 * height
+    wide = 0.011 * height
     vertices = np.array(
         [
             (0.0, top * length, top_z * height),

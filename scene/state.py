@@ -20,22 +20,40 @@ def current() -> tuple[bpy.types.Scene, bpy.types.ViewLayer]:
 @contextmanager
 def all_or_nothing() -> Iterator[None]:
     """Undo, when the block raises, what it did to Blender's data: new datablocks, scene settings, selection, mode."""
-    before = {block.as_pointer() for kind in _kinds() for block in kind}
+    before = _datablocks()
     restore = _remember_scene()
     try:
         yield
     except BaseException:
         if bpy.context.mode != "OBJECT":
             bpy.ops.object.mode_set(mode="OBJECT")
-        new: list[Any] = [block for kind in _kinds() for block in kind if block.as_pointer() not in before]
-        bpy.data.batch_remove(new)
+        _remove_all_but(before)
         restore()
         raise
 
 
-def _kinds() -> list[Any]:
+@contextmanager
+def temporary() -> Iterator[None]:
+    """Remove every datablock that the block makes, whether it ends well or not."""
+    before = _datablocks()
+    try:
+        yield
+    finally:
+        _remove_all_but(before)
+
+
+def _datablocks() -> dict[int, Any]:
+    """Return the datablocks of the kinds that Poselift makes, by their address, users before what they use."""
     data = bpy.data
-    return [data.objects, data.armatures, data.meshes, data.cameras, data.actions, data.materials, data.collections]
+    kinds: list[Any] = [
+        data.scenes, data.collections, data.objects, data.armatures, data.meshes, data.cameras, data.actions,
+        data.materials, data.worlds, data.images,
+    ]  # fmt: skip
+    return {block.as_pointer(): block for kind in kinds for block in kind}
+
+
+def _remove_all_but(before: dict[int, Any]) -> None:
+    bpy.data.batch_remove([block for address, block in _datablocks().items() if address not in before])
 
 
 def leave_modes() -> None:

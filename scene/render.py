@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A still of the figure, quick enough to judge a pose by: Workbench, in a scene of its own that is gone afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Matrix, Vector
+
+from .build import Built
+from .compat import colour_material
+from .export import written_aside
+from .state import current, temporary
+
+VIEWS = {"front": (0.0, -1.0, 0.12), "side": (1.0, 0.0, 0.12), "back": (0.0, 1.0, 0.12), "three-quarter": (0.8, -1.0, 0.4)}
+"""Where to look from, beside 'camera', the built camera's own view: directions from the figure, world axes."""
+
+SQUARE = 0.5
+"""Metres of a floor square's side."""
+BACKGROUND = (0.32, 0.34, 0.37)
+FLOOR = ((0.40, 0.42, 0.45, 1.0), (0.5, 0.52, 0.55, 1.0))
+
+
+def save_still(
+    path: Path, built: Built, frame: int | None = None, view: str = "camera", longest: int = 960, floor: bool = True
+) -> None:
+    """Render what `build.apply` made, at one frame, as a PNG.
+
+    frame: the scene's current one where not given. view: 'camera' or one of `VIEWS`. longest: pixels of the longer side.
+    floor: show the ground at z = 0 as squares of half a metre. Works without a screen. Raises `OutputError` where the file
+    cannot be written.
+    """
+    source, _ = current()
+    with temporary(), written_aside(path) as aside:
+        scene = bpy.data.scenes.new("Poselift preview")
+        scene.collection.children.link(built.collection)
+        _set_look(scene)
+        render = scene.render
+        render.fps, render.fps_base = source.render.fps, source.render.fps_base
+        scene.frame_set(source.frame_current if frame is None else frame)
+        if view == "camera" and built.camera is not None:
+            width, height = source.render.resolution_x, source.render.resolution_y
+            render.pixel_aspect_x, render.pixel_aspect_y = source.render.pixel_aspect_x, source.render.pixel_aspect_y
+            scene.camera = built.camera
+        else:
+            width, height = 3, 4
+            scene.camera = _camera_towards(scene, built.armature, Vector(VIEWS["front" if view == "camera" else view]))
+        scale = longest / max(width, height)
+        render.resolution_x, render.resolution_y = (max(4, round(side * scale)) for side in (width, height))
+        if floor:
+            scene.collection.objects.link(_floor(built.armature))
+        render.filepath = str(aside)
+        bpy.ops.render.render(write_still=True, scene=scene.name)
+
+
+def _set_look(scene: bpy.types.Scene) -> None:
+    """Light and colours that show form: studio light, soft creases, material colours, a quiet background."""
+    scene.render.engine = "BLENDER_WORKBENCH"
+    scene.render.image_settings.file_format = "PNG"
+    scene.render.resolution_percentage = 100
+    scene.view_settings.view_transform = "Standard"
+    shading = scene.display.shading
+    shading.light, shading.color_type = "STUDIO", "MATERIAL"
+    shading.show_cavity = shading.show_shadows = True
+    shading.cavity_type = "BOTH"
+    shading.shadow_intensity = 0.35
+    scene.display.light_direction = (0.3, 0.35, 0.88)
+    scene.world = bpy.data.worlds.new("Poselift preview")
+    scene.world.color = BACKGROUND
+
+
+def _camera_towards(scene: bpy.types.Scene, armature: bpy.types.Object, direction: Vector) -> bpy.types.Object:
+    """Make a camera that frames the armature as it stands, from a direction."""
+    assert armature.pose is not None
+    bones = [bone for bone in armature.pose.bones for bone in (bone.head, bone.tail)]
+    points = [armature.matrix_world @ point for point in bones]
+    data = bpy.data.cameras.new("Poselift preview")
+    camera = bpy.data.objects.new("Poselift preview", data)
+    scene.collection.objects.link(camera)
+    data.lens, data.sensor_width, data.sensor_height, data.sensor_fit = 70.0, 27.0, 36.0, "VERTICAL"
+    turn = direction.normalized().to_track_quat("Z", "Y").to_matrix()
+    seen = np.array(points) @ np.array(turn)
+    low, high = seen.min(0), seen.max(0)
+    # A margin of 20 cm: limbs are thicker than bones.
+    half = 0.5 * (high - low)[:2] + 0.2
+    distance = 70.0 * max(half[0] / 13.5, half[1] / 18.0) + high[2]
+    place = turn @ Vector((*(0.5 * (low + high))[:2], distance))
+    camera.matrix_world = Matrix.Translation(place) @ turn.to_4x4()
+    return camera
+
+
+def _floor(armature: bpy.types.Object) -> bpy.types.Object:
+    """Make a checkered floor at z = 0 around where the figure stands."""
+    assert armature.pose is not None
+    middle = armature.matrix_world @ armature.pose.bones[0].head
+    half = 8
+    low = np.round(np.array(middle[:2]) / (2 * SQUARE)) * 2 * SQUARE - half * SQUARE
+    rows = np.arange(2 * half + 1)
+    x, y = np.meshgrid(rows * SQUARE + low[0], rows * SQUARE + low[1])
+    vertices = np.stack([x, y, np.zeros_like(x)], -1).reshape(-1, 3)
+    corner = np.array([[i * len(rows) + j for j in rows[:-1]] for i in rows[:-1]])
+    faces = np.stack([corner, corner + 1, corner + len(rows) + 1, corner + len(rows)], -1).reshape(-1, 4)
+    mesh = bpy.data.meshes.new("Poselift preview floor")
+    mesh.from_pydata(vertices.tolist(), [], faces.tolist())
+    for colour in FLOOR:
+        material = bpy.data.materials.new("Poselift preview floor")
+        colour_material(material, colour)
+        mesh.materials.append(material)
+    dark = (rows[:-1, None] + rows[:-1]) % 2
+    mesh.polygons.foreach_set("material_index", dark.ravel().astype(np.int32))
+    mesh.update()
+    return bpy.data.objects.new("Poselift preview floor", mesh)
