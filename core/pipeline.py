@@ -131,7 +131,9 @@ class _Run:
         track, self.report.cleaned = clean(track, self.settings.cleaning)
         track = to_canonical(track, skeleton)
         track = track.replace(
-            keypoints=undistort(track.keypoints, camera), image_size=(camera.width, camera.height), intrinsics=camera.undistorted()
+            keypoints=undistort(track.keypoints, camera),
+            image_size=(camera.width, camera.height),
+            intrinsics=camera.undistorted(),
         )
         self.report.fps = f"{float(fps):.6g}"
         self.report.camera = (
@@ -253,4 +255,3 @@ def _root_height(lengths: Array, height: float, skeleton: Skeleton) -> float:
         below += lengths[foot]
         foot = skeleton.parents[foot]
     return float(below + skeleton.stature.foot_height * height)
-

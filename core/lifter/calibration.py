@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""After training: the mirror image that is a body, an anatomical canonical frame, and the statistics of the 2D poses.
+"""After training: the mirror image that is a body, and an anatomical canonical frame.
 
 The losses hold as well for the mirror image of everything and for any turned canonical frame. Both are settled once,
 and stored with the weights.
@@ -12,7 +12,7 @@ import torch
 
 from ..skeleton import Skeleton
 from .anatomy import body_frame, hinge_evidence
-from .data import STATISTICS_SAMPLES, PoseSource
+from .data import PoseSource
 from .student import Student
 from .teacher import Teacher
 
@@ -38,16 +38,3 @@ def calibrate(
     canonical = teacher(plane).canonical.cpu().numpy()
     mean = np.median(canonical, axis=0)
     teacher.frame.copy_(torch.from_numpy(np.ascontiguousarray(body_frame(mean, skeleton))))
-
-
-@torch.no_grad()
-def pose_statistics(source: PoseSource, skeleton: Skeleton, generator: torch.Generator) -> dict[str, np.ndarray]:
-    """Return the mean, covariance and mean edge lengths of the data's 2D poses, as `weights.Weights` stores them."""
-    plane = source.sample(STATISTICS_SAMPLES, generator).plane.cpu().double().numpy()
-    flat = plane.reshape(len(plane), -1)
-    edges = np.stack([np.linalg.norm(plane[:, c] - plane[:, p], axis=-1).mean() for p, c in skeleton.edges])
-    return {
-        "statistics.mean": flat.mean(0),
-        "statistics.covariance": np.cov(flat, rowvar=False),
-        "statistics.edges": edges,
-    }

@@ -32,8 +32,11 @@ class ViewConfig:
     """The virtual cameras that training sees, all looking at the root.
 
     Angles in degrees; `distance` is a range in units of the camera distance t (1 is the paper's constant distance);
-    `size_jitter` is the standard deviation of the logarithm of the apparent size, `noise` that of the keypoints (in the
-    virtual camera's plane, where a person is about 0.5 tall); `mirror` shows every other pose with left and right swapped.
+    `size_jitter` is the standard deviation of the logarithm of the apparent size. `noise` is the mean over poses of the
+    standard deviation of their keypoints (in the virtual camera's plane, where a person is about 0.5 tall); it varies
+    uniformly from 0 to twice that. `mirror` shows every other pose with left and right swapped. Every other pose has
+    joints hidden, and completed as at inference: one of the sets in `hidden` (joints that detectors lack), and each
+    further joint with the probability `drop`.
     """
 
     elevation: tuple[float, float] = (-10.0, 40.0)
@@ -42,6 +45,8 @@ class ViewConfig:
     size_jitter: float = 0.0
     noise: float = 0.0
     mirror: bool = False
+    hidden: tuple[tuple[str, ...], ...] = ()
+    drop: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,12 @@ class LifterConfig:
         try:
             values = {key: parts[key](**value) if key in parts else value for key, value in data.items()}
             views = values["views"]
-            values["views"] = replace(views, elevation=tuple(views.elevation), distance=tuple(views.distance))
+            values["views"] = replace(
+                views,
+                elevation=tuple(views.elevation),
+                distance=tuple(views.distance),
+                hidden=tuple(tuple(names) for names in views.hidden),
+            )
             return cls(**values)
         except (TypeError, KeyError, AttributeError) as error:
             raise SettingsError(f"not a lifter configuration: {error}.") from error
@@ -125,7 +135,15 @@ PRESETS: dict[str, LifterConfig] = {
     # The same networks with the motion capture's 3D added to both losses, for varied cameras, sizes and noise.
     "anchored": LifterConfig(
         "anchored",
-        views=ViewConfig(roll=10.0, distance=(0.65, 2.6), size_jitter=0.12, noise=0.004, mirror=True),
+        views=ViewConfig(
+            roll=25.0,
+            distance=(0.65, 2.6),
+            size_jitter=0.12,
+            noise=0.004,
+            mirror=True,
+            hidden=((), ("spine", "head_top"), ("spine", "head_top", "head_joint")),
+            drop=0.08,
+        ),
         teacher_stage=_anchored_stage(35, 1e-3, main=5.0, cycle=1.0),
         student_stage=_anchored_stage(55, 2e-3, main=0.5, cycle=0.0),
         haar=True,

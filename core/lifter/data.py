@@ -8,6 +8,7 @@ Both give batches of 2D poses of the virtual camera: root at the origin, the mea
 from __future__ import annotations
 
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -18,6 +19,7 @@ from torch import Tensor
 from ..errors import ReadError, TrackError
 from ..skeleton import Skeleton
 from .config import LifterConfig, ViewConfig
+from .impute import complete
 
 STATISTICS_SAMPLES = 65536
 
@@ -29,10 +31,32 @@ class Batch(NamedTuple):
     truth: Tensor | None
 
 
+@dataclass(frozen=True)
+class PoseStatistics:
+    """Of 2D poses in the virtual camera's plane: mean (2J,), covariance (2J, 2J), mean edge lengths (edges,); float64."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    edges: np.ndarray
+
+    @classmethod
+    def of(cls, plane: Tensor, skeleton: Skeleton) -> PoseStatistics:
+        """Measure poses (N, J, 2)."""
+        poses = plane.cpu().double().numpy()
+        flat = poses.reshape(len(poses), -1)
+        edges = [np.linalg.norm(poses[:, c] - poses[:, p], axis=-1).mean() for p, c in skeleton.edges]
+        return cls(flat.mean(0), np.cov(flat, rowvar=False), np.array(edges))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays that a weights file holds."""
+        return {"statistics.mean": self.mean, "statistics.covariance": self.covariance, "statistics.edges": self.edges}
+
+
 class PoseSource(Protocol):
-    """Anything that draws training batches."""
+    """Anything that draws training batches; `statistics` are those of its complete poses."""
 
     size: int
+    statistics: PoseStatistics
 
     def sample(self, count: int, generator: torch.Generator) -> Batch:
         """Draw `count` poses."""
@@ -65,11 +89,34 @@ class MotionCapture:
         probe = torch.Generator(device).manual_seed(0)
         # The body unit in metres: with it, the head's mean distance in 2D is 1/t. Two rounds, for perspective changes it.
         for _ in range(2):
-            mean = self.sample(STATISTICS_SAMPLES, probe).plane[:, head].norm(dim=-1).mean()
+            mean = self._project(STATISTICS_SAMPLES, probe).plane[:, head].norm(dim=-1).mean()
             self._unit *= float(mean) * config.distance
+        self.statistics = PoseStatistics.of(self._project(STATISTICS_SAMPLES, probe).plane, skeleton)
+        self._mean, self._covariance = (
+            torch.from_numpy(array).to(device, torch.float64) for array in (self.statistics.mean, self.statistics.covariance)
+        )
+        self._hidden = torch.zeros(max(1, len(config.views.hidden)), len(skeleton), dtype=torch.bool, device=device)
+        for row, names in zip(self._hidden, config.views.hidden, strict=False):
+            row[[skeleton.index(name) for name in names]] = True
 
     def sample(self, count: int, generator: torch.Generator) -> Batch:
-        """Draw `count` poses, each seen by a camera of its own."""
+        """Draw `count` poses, each seen by a camera of its own, noisy and partly hidden as the configuration says."""
+        plane, truth = self._project(count, generator)
+        views, device = self._views, plane.device
+        if views.noise:
+            level = 2 * views.noise * torch.rand(count, 1, 1, generator=generator, device=device)
+            noise = level * torch.randn(plane.shape, generator=generator, device=device)
+            plane = plane + noise - noise[:, self._root : self._root + 1]
+        if views.hidden or views.drop:
+            some = torch.rand(count, 1, generator=generator, device=device) < 0.5
+            which = torch.randint(len(self._hidden), (count,), generator=generator, device=device)
+            dropped = torch.rand(plane.shape[:2], generator=generator, device=device) < views.drop
+            observed = ~((self._hidden[which] | dropped) & some)
+            observed[:, self._root] = True
+            plane = complete(plane, observed, self._mean, self._covariance)
+        return Batch(plane, truth)
+
+    def _project(self, count: int, generator: torch.Generator) -> Batch:
         device, views = self._poses.device, self._views
         draw = torch.rand(count, generator=generator, device=device, dtype=torch.float64)
         pose = self._poses[torch.searchsorted(self._cumulated, draw).clamp_max(self.size - 1)] / self._unit
@@ -86,9 +133,6 @@ class MotionCapture:
         if views.size_jitter:
             size = torch.exp(views.size_jitter * torch.randn(count, 1, 1, generator=generator, device=device))
             plane, truth = plane * size, truth * size
-        if views.noise:
-            noise = views.noise * torch.randn(plane.shape, generator=generator, device=device)
-            plane = plane + noise - noise[:, self._root : self._root + 1]
         return Batch(plane, truth)
 
 
@@ -102,6 +146,7 @@ class Tracks:
         head = np.linalg.norm(planes[:, head_joint(skeleton)], axis=-1).mean()
         self._planes = torch.from_numpy(np.float32(planes / (head * config.distance))).to(device)
         self.size = len(planes)
+        self.statistics = PoseStatistics.of(self._planes, skeleton)
 
     def sample(self, count: int, generator: torch.Generator) -> Batch:
         """Draw `count` poses, with replacement."""

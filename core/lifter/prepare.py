@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..camera import unproject
@@ -50,7 +51,7 @@ def prepare(track: KeypointTrack, weights: Weights, fps: float) -> NetworkInput:
     rays = unproject(track.keypoints, track.intrinsics)
     size = apparent_size(rays[..., :2], skeleton.edges, statistics["edges"], window)
     flat = rays[..., :2] / size[:, None, None]
-    flat = complete(np.where(observed[..., None], flat, 0.0), observed, mean, covariance)
+    flat = _complete(flat, observed, mean, covariance)
     root = over_time(flat[:, skeleton.root] * size[:, None], ~empty)
 
     look = shortest_arc(normalised(np.concatenate([root, np.ones_like(root[:, :1])], -1)), np.array([0.0, 0.0, 1.0]))
@@ -60,7 +61,7 @@ def prepare(track: KeypointTrack, weights: Weights, fps: float) -> NetworkInput:
     known = np.isfinite(plane).all(-1)
     known[:, skeleton.root] = True
     plane[:, skeleton.root] = 0.0
-    plane = complete(np.where(known[..., None], plane / size[:, None, None], 0.0), known, mean, covariance)
+    plane = _complete(plane / size[:, None, None], known, mean, covariance)
     return NetworkInput(over_time(plane, ~empty), look, empty)
 
 
@@ -78,6 +79,12 @@ def apparent_size(plane: Array, edges: tuple[tuple[int, int], ...], typical: Arr
     if not usable.any():
         raise TrackError("no frame shows two neighbouring joints, so there is no body to lift.")
     return over_time(np.where(usable, seen_sum / np.where(typical_sum > 0, typical_sum, 1), 1.0), usable)
+
+
+def _complete(plane: Array, observed: NDArray[np.bool_], mean: Array, covariance: Array) -> Array:
+    """Call `complete` on NumPy arrays."""
+    tensors = (torch.from_numpy(np.ascontiguousarray(array)) for array in (plane, observed, mean, covariance))
+    return complete(*tensors).numpy()
 
 
 def _running_sum(values: Array, window: int) -> Array:

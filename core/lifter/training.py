@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import ReadError, SettingsError
 from ..skeleton import HUMAN17, Skeleton
-from .calibration import calibrate, pose_statistics
+from .calibration import calibrate
 from .config import LifterConfig, StageConfig
 from .data import PoseSource
 from .losses import student_losses, teacher_losses
@@ -113,7 +113,7 @@ class Trainer:
         """Return the networks as they are, canonical frame and mirror calibrated, with the data's statistics."""
         generator = torch.Generator(self.device).manual_seed(self.settings.seed + 1)
         calibrate(self.teacher, self.student, self.source, self.skeleton, generator)
-        arrays = pose_statistics(self.source, self.skeleton, generator)
+        arrays = self.source.statistics.arrays()
         for prefix, network in (("teacher", self.teacher), ("student", self.student)):
             arrays |= {f"{prefix}.{k}": v.cpu().numpy() for k, v in network.state_dict().items() if "num_batches" not in k}
         notes = {"teacher_samples": self._samples("teacher"), "student_samples": self._samples("student")}
@@ -254,4 +254,3 @@ def use_bfloat16(precision: str, device: torch.device) -> bool:
     if precision not in ("float32", "bfloat16"):
         raise SettingsError(f"there is no precision '{precision}'; known are auto, float32 and bfloat16.")
     return precision == "bfloat16"
-
