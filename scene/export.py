@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +31,7 @@ def written_aside(path: Path) -> Iterator[Path]:
         yield aside
         if not aside.is_file() or aside.stat().st_size == 0:
             raise OutputError(f"{path}: Blender wrote nothing; check that the folder can be written to and has space.")
-        os.replace(aside, path)
+        aside.replace(path)
     except (OSError, RuntimeError) as error:
         reason = str(error).strip().removeprefix("Error: ").splitlines()
         raise OutputError(f"{path}: cannot be written: {reason[0] if reason else type(error).__name__}") from error

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -57,16 +58,18 @@ def save_still(
 
 def _set_look(scene: bpy.types.Scene) -> None:
     """Light and colours that show form: studio light, soft creases, material colours, a quiet background."""
-    scene.render.engine = "BLENDER_WORKBENCH"
-    scene.render.image_settings.file_format = "PNG"
-    scene.render.resolution_percentage = 100
-    scene.view_settings.view_transform = "Standard"
-    shading = scene.display.shading
+    # Blender's type stubs know neither the engine's name nor that a scene always has these.
+    everything: Any = scene
+    everything.render.engine = "BLENDER_WORKBENCH"
+    everything.view_settings.view_transform = "Standard"
+    everything.display.light_direction = (0.3, 0.35, 0.88)
+    shading = everything.display.shading
     shading.light, shading.color_type = "STUDIO", "MATERIAL"
     shading.show_cavity = shading.show_shadows = True
     shading.cavity_type = "BOTH"
     shading.shadow_intensity = 0.35
-    scene.display.light_direction = (0.3, 0.35, 0.88)
+    scene.render.image_settings.file_format = "PNG"
+    scene.render.resolution_percentage = 100
     scene.world = bpy.data.worlds.new("Poselift preview")
     scene.world.color = BACKGROUND
 
@@ -74,8 +77,7 @@ def _set_look(scene: bpy.types.Scene) -> None:
 def _camera_towards(scene: bpy.types.Scene, armature: bpy.types.Object, direction: Vector) -> bpy.types.Object:
     """Make a camera that frames the armature as it stands, from a direction."""
     assert armature.pose is not None
-    bones = [bone for bone in armature.pose.bones for bone in (bone.head, bone.tail)]
-    points = [armature.matrix_world @ point for point in bones]
+    points = [armature.matrix_world @ end for bone in armature.pose.bones for end in (bone.head, bone.tail)]
     data = bpy.data.cameras.new("Poselift preview")
     camera = bpy.data.objects.new("Poselift preview", data)
     scene.collection.objects.link(camera)

@@ -62,14 +62,12 @@ class BoneTable:
 
     root_line: the (right, left) joints whose line is the root bone's X axis, where there are such.
     root_up: the joint that the root's second axis points to, where there is one.
-    ground: height of the lowest joint above the floor at rest, as a share of the whole height.
     """
 
     skeleton: Skeleton
     bones: tuple[Bone, ...]
     root_line: tuple[str, str] | None = None
     root_up: str | None = None
-    ground: float = 0.0
     _index: dict[str, int] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -134,9 +132,6 @@ HUMAN_DIRECTIONS: dict[str, Vector] = {
 }
 """Rest directions of the human's bones, by the joint at the tail: a T-pose that faces -Y, left at +X."""
 
-HUMAN_GROUND = 0.045
-"""Height of the ankle above the sole, as a share of the body's height."""
-
 
 def bone_table(skeleton: Skeleton, joints: Array | None = None) -> BoneTable:
     """Return the table for a skeleton: the human's own, or one derived from the motion.
@@ -146,15 +141,13 @@ def bone_table(skeleton: Skeleton, joints: Array | None = None) -> BoneTable:
     has more than one root.
     """
     if (skeleton.joint_names, skeleton.parents) == (HUMAN17.joint_names, HUMAN17.parents):
-        return derive_table(skeleton, HUMAN_DIRECTIONS, HUMAN_NAMES, HUMAN_GROUND)
+        return derive_table(skeleton, HUMAN_DIRECTIONS, HUMAN_NAMES)
     if joints is None:
         raise RigError(f"skeleton '{skeleton.name}' has no rest pose of its own; give the motion that it is to be taken from.")
     return derive_table(skeleton, mean_directions(skeleton, joints))
 
 
-def derive_table(
-    skeleton: Skeleton, directions: Mapping[str, Vector], names: Mapping[str, str] | None = None, ground: float = 0.0
-) -> BoneTable:
+def derive_table(skeleton: Skeleton, directions: Mapping[str, Vector], names: Mapping[str, str] | None = None) -> BoneTable:
     """Build the table of any single-rooted skeleton.
 
     directions: rest directions of the edges, by child joint. names: bone names by child joint; a bone that is not in it
@@ -188,7 +181,7 @@ def derive_table(
                 _rest_x_axis(skeleton, joint, direction, own_bend), hinge, across,
             )
         )  # fmt: skip
-    return BoneTable(skeleton, tuple(bones), lines.get(root), root_up, ground)
+    return BoneTable(skeleton, tuple(bones), lines.get(root), root_up)
 
 
 def mean_directions(skeleton: Skeleton, joints: Array) -> dict[str, Vector]:

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RigError
+from ..motion.bones import stature
 from ..rotation import normalised
+from ..skeleton import Skeleton
 from .bones import BoneTable
 
 Array = NDArray[np.float64]
@@ -37,7 +39,8 @@ def rest_pose(table: BoneTable, bone_lengths: Array) -> RestPose:
     """Lay out a table's bones with given lengths.
 
     bone_lengths: (J,) metres from each joint to its parent, as `Motion.bone_lengths`. The root bone, which spans no edge,
-    is half as long as the bone that goes up from it. Raises `RigError` where a length is missing or zero.
+    is half as long as the bone that goes up from it. Feet stand as high as the skeleton's stature says.
+    Raises `RigError` where a length is missing or zero.
     """
     skeleton = table.skeleton
     lengths = np.asarray(bone_lengths, np.float64)
@@ -53,8 +56,7 @@ def rest_pose(table: BoneTable, bone_lengths: Array) -> RestPose:
         parent = skeleton.parents[joint]
         if parent >= 0:
             joints[joint] = joints[parent] + lengths[joint] * directions[skeleton.joint_names[joint]]
-    low, high = joints[:, 2].min(), joints[:, 2].max()
-    joints[:, 2] += (high - low) * table.ground / (1 - table.ground) - low
+    _raise_to_floor(joints, lengths, skeleton)
 
     up = table.root_up or next((bone.tail for bone in table.bones if bone.tail), None)
     root_length = 0.5 * lengths[skeleton.index(up)] if up else 1.0
@@ -69,3 +71,10 @@ def rest_pose(table: BoneTable, bone_lengths: Array) -> RestPose:
     x = np.array([bone.x_axis for bone in table.bones])
     x = normalised(x - (x * y).sum(-1, keepdims=True) * y)
     return RestPose(table, heads, tails, np.stack([x, y, np.cross(x, y)], -1), joints)
+
+
+def _raise_to_floor(joints: Array, lengths: Array, skeleton: Skeleton) -> None:
+    """Move joints (J, 3), in place, so that the feet are as high over z = 0 as the stature says, or all joints above it."""
+    rule = skeleton.stature
+    feet = [skeleton.index(name) for name in rule.feet] if rule else list(range(len(skeleton)))
+    joints[:, 2] += (rule.foot_height * stature(lengths, skeleton) if rule else 0.0) - joints[feet, 2].min()
