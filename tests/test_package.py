@@ -36,7 +36,7 @@ def test_the_zip_has_the_package_its_weights_its_licence_and_its_wheels(extensio
         manifest = tomllib.loads(archive.read("blender_manifest.toml").decode())
     assert {"__init__.py", "LICENSE", "core/skeleton.py", "core/pipeline.py", "operators/command_line.py"} <= names
     assert {"core/__init__.py", "scene/__init__.py", "operators/__init__.py", "ui/__init__.py"} <= names
-    assert [name for name in names if re.fullmatch(r"core/lifter/weights/[^/]+\.npz", name)]
+    assert [name for name in names if re.fullmatch(r"core/lifter/trained/[^/]+\.npz", name)]
     assert manifest["wheels"] == ["./wheels/tqdm-4.70.1-py3-none-any.whl"]
     assert {wheel.removeprefix("./") for wheel in manifest["wheels"]} <= names
 
