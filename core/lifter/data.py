@@ -8,6 +8,7 @@ Both give batches of 2D poses of the virtual camera: root at the origin, the mea
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -16,8 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ReadError, TrackError
+from ..errors import ReadError, SettingsError, TrackError
+from ..layouts import to_canonical
+from ..readers import find_clips, read
 from ..skeleton import Skeleton
+from ..track import KeypointTrack
 from .config import LifterConfig, ViewConfig
 from .impute import complete
 
@@ -136,6 +140,26 @@ class MotionCapture:
         return Batch(plane, truth)
 
 
+def open_source(
+    paths: Sequence[Path],
+    skeleton: Skeleton,
+    config: LifterConfig,
+    device: torch.device,
+    file_format: str = "auto",
+    layout: str = "auto",
+) -> PoseSource:
+    """Open training data: one motion-capture archive, or keypoint files of any kind that the readers know.
+
+    Raises `ReadError`, `TrackError` where no frame is complete, `SettingsError` where the configuration needs 3D.
+    """
+    if len(paths) == 1 and is_motion_capture(paths[0]):
+        return MotionCapture(paths[0], skeleton, config, device)
+    if config.teacher_stage.supervised or config.student_stage.supervised:
+        raise SettingsError(f"the preset '{config.preset}' needs 3D motion capture; 2D tracks train with the preset 'paper'.")
+    tracks = [t for path in paths for clip in find_clips(path) for t in read(clip, file_format=file_format, layout=layout)]
+    return Tracks(np.concatenate([track_planes(track, skeleton) for track in tracks]), config, skeleton, device)
+
+
 class Tracks:
     """Complete 2D poses of users' tracks; there is no 3D here."""
 
@@ -152,6 +176,24 @@ class Tracks:
         """Draw `count` poses, with replacement."""
         index = torch.randint(self.size, (count,), generator=generator, device=self._planes.device)
         return Batch(self._planes[index], None)
+
+
+def track_planes(track: KeypointTrack, skeleton: Skeleton) -> np.ndarray:
+    """Return a track's complete frames as 2D poses (F, J, 2) relative to the root, the head at distance 1 on average."""
+    canonical = to_canonical(track, skeleton)
+    planes = canonical.keypoints[canonical.observed.all(1)]
+    planes = planes - planes[:, skeleton.root : skeleton.root + 1]
+    head = np.linalg.norm(planes[:, head_joint(skeleton)], axis=-1)
+    return planes / head.mean() if len(planes) and head.mean() > 0 else planes[:0]
+
+
+def is_motion_capture(path: Path) -> bool:
+    """Say whether a file is a motion-capture archive, by the names of its arrays."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return {"pos", "quant", "start", "joint_names"} <= set(data.files)
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
 
 
 def random_views(count: int, views: ViewConfig, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ReadError, SettingsError
+from ..output import written_aside
 from ..skeleton import HUMAN17, Skeleton
 from .calibration import calibrate
 from .config import LifterConfig, StageConfig
@@ -83,31 +83,48 @@ class Trainer:
     @property
     def stage_config(self) -> StageConfig:
         """The running stage's configuration."""
-        return self.config.teacher_stage if self.stage == "teacher" else self.config.student_stage
+        return self.config_of(self.stage)
 
     @property
     def network(self) -> nn.Module:
         """The network that the running stage trains."""
         return self.teacher if self.stage == "teacher" else self.student
 
-    @property
-    def stage_steps(self) -> int:
-        """Steps of the running stage."""
-        return self.stage_config.epochs * self._epoch_steps
-
-    @property
-    def _epoch_steps(self) -> int:
-        return math.ceil((self.settings.epoch_samples or self.source.size) / self.stage_config.batch)
+    def _epoch_steps(self, config: StageConfig) -> int:
+        return math.ceil((self.settings.epoch_samples or self.source.size) / config.batch)
 
     def run(self, progress: Callable[[Progress], None] | None = None) -> Weights:
         """Train to the end and return calibrated weights. `progress` is called about twice a second and may raise to stop."""
-        for stage in STAGES[STAGES.index(self.stage) :]:
-            if stage != self.stage:
-                self.stage, self.step = stage, 0
-                self.optimiser = self._new_optimiser()
-            self._run_stage(progress)
-            self._save_checkpoint()
+        for stage in self.remaining_stages():
+            self.run_stage(stage, progress)
         return self.weights()
+
+    def remaining_stages(self) -> tuple[str, ...]:
+        """Return the stages that are not finished, the running one first."""
+        return STAGES[STAGES.index(self.stage) :]
+
+    def steps_of(self, stage: str) -> int:
+        """Return how many steps a stage takes in all."""
+        config = self.config_of(stage)
+        return config.epochs * self._epoch_steps(config)
+
+    def step_of(self, stage: str) -> int:
+        """Return how many steps of a stage are done."""
+        if stage == self.stage:
+            return self.step
+        return self.steps_of(stage) if STAGES.index(stage) < STAGES.index(self.stage) else 0
+
+    def config_of(self, stage: str) -> StageConfig:
+        """Return a stage's configuration."""
+        return self.config.teacher_stage if stage == "teacher" else self.config.student_stage
+
+    def run_stage(self, stage: str, progress: Callable[[Progress], None] | None = None) -> None:
+        """Run a stage from where it is to its end, and save the checkpoint."""
+        if stage != self.stage:
+            self.stage, self.step = stage, 0
+            self.optimiser = self._new_optimiser()
+        self._run_stage(progress)
+        self._save_checkpoint()
 
     def weights(self, name: str | None = None) -> Weights:
         """Return the networks as they are, canonical frame and mirror calibrated, with the data's statistics."""
@@ -116,17 +133,11 @@ class Trainer:
         arrays = self.source.statistics.arrays()
         for prefix, network in (("teacher", self.teacher), ("student", self.student)):
             arrays |= {f"{prefix}.{k}": v.cpu().numpy() for k, v in network.state_dict().items() if "num_batches" not in k}
-        notes = {"teacher_samples": self._samples("teacher"), "student_samples": self._samples("student")}
+        notes = {f"{stage}_samples": self.step_of(stage) * self.config_of(stage).batch for stage in STAGES}
         return Weights(name or f"{self.skeleton.name}-{self.config.preset}", self.config, self.skeleton, arrays, notes)
 
-    def _samples(self, stage: str) -> int:
-        config = self.config.teacher_stage if stage == "teacher" else self.config.student_stage
-        if STAGES.index(stage) < STAGES.index(self.stage):
-            return config.epochs * math.ceil((self.settings.epoch_samples or self.source.size) / config.batch) * config.batch
-        return self.step * config.batch if stage == self.stage else 0
-
     def _run_stage(self, progress: Callable[[Progress], None] | None) -> None:
-        network, total = self.network, self.stage_steps
+        network, total = self.network, self.steps_of(self.stage)
         network.train()
         self.teacher.train(self.stage == "teacher")
         means: dict[str, float] = {}
@@ -134,7 +145,7 @@ class Trainer:
         shown_step = self.step
         while self.step < total:
             for group in self.optimiser.param_groups:
-                group["lr"] = learning_rate(self.stage_config, self.step / self._epoch_steps)
+                group["lr"] = learning_rate(self.stage_config, self.step / self._epoch_steps(self.stage_config))
             terms = self._losses()
             loss = torch.stack(list(terms.values())).sum()
             self.optimiser.zero_grad(set_to_none=True)
@@ -198,9 +209,8 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "generator": self.generator.get_state(),
         }
-        aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        torch.save(state, aside)
-        aside.replace(path)
+        with written_aside(path) as aside:
+            torch.save(state, aside)
 
     def _load_checkpoint(self) -> None:
         path = self.settings.checkpoint

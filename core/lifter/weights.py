@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import PoseliftError, WeightsError
+from ..output import save_npz
 from ..skeleton import Skeleton
 from .config import LifterConfig
 
@@ -57,7 +57,7 @@ def find(name_or_path: str) -> Path:
 
 
 def save(weights: Weights, path: Path) -> None:
-    """Write a weights file, aside and then renamed. Floating-point arrays are stored in half precision."""
+    """Write a weights file. Floating-point arrays are stored in half precision. Raises `OutputError`."""
     arrays = {k: v.astype(np.float16) if _halved(k, v) else v for k, v in weights.arrays.items()}
     header = {
         "version": VERSION,
@@ -67,14 +67,7 @@ def save(weights: Weights, path: Path) -> None:
         "notes": weights.notes,
         "checksum": _checksum(arrays),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with aside.open("wb") as file:
-            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    save_npz(path, {"header": np.array(json.dumps(header)), **arrays})
 
 
 def load(path: Path) -> Weights:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..camera import Intrinsics
+from ..output import save_npz
 from ..report import Report
 from ..skeleton import Skeleton
 
@@ -56,6 +58,10 @@ class Motion:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def save(self, path: Path) -> None:
+        """Write the design's motion `.npz`. Raises `OutputError`."""
+        save_npz(path, self.arrays())
 
     def arrays(self) -> dict[str, NDArray]:
         """Return the arrays of the design's motion `.npz`."""

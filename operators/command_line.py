@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: `poselift …` in a terminal, `blender -b -c poselift …` in Blender, with the same arguments.
+
+Exit status: 0 all done, 1 some inputs failed (named, with reasons, the others done), 2 bad usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import TypeVar
+
+import numpy as np
+
+from ..core.errors import PoseliftError
+from ..core.layouts import LAYOUTS
+from ..core.lifter.config import PRESETS
+from ..core.lifter.device import DEVICES
+from ..core.lifter.weights import DEFAULT, available
+from ..core.pipeline import CAMERA_MODES
+from ..core.readers import FORMATS
+from .inspect_command import inspect_inputs
+from .lift_command import ENDINGS, lift_inputs
+from .terminal import say
+from .train_command import train_lifter
+
+T = TypeVar("T")
+DONE, FAILED, USAGE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = build_parser()
+    try:
+        options = parser.parse_args(sys.argv[1:] if arguments is None else list(arguments))
+    except SystemExit as stop:  # argparse has said why; in Blender the exit status is a return value
+        return stop.code if isinstance(stop.code, int) else USAGE
+    command: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return command(options)
+    except PoseliftError as error:
+        say(f"poselift: {error}")
+        return USAGE
+    except KeyboardInterrupt:
+        say("poselift: stopped.")
+        return FAILED
+
+
+def run_in_blender(arguments: Sequence[str]) -> int:
+    """Run as Blender's command `poselift`; Blender exits with the returned status."""
+    return main(arguments)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of all commands."""
+    parser = argparse.ArgumentParser("poselift", description="2D keypoint tracks to 3D motion, armatures and cameras.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_lift(commands.add_parser("lift", help="lift keypoints to 3D", description="Lift keypoint files to 3D motion."))
+    _add_inspect(commands.add_parser("inspect", help="say what a file is", description="Say what keypoint files hold."))
+    _add_train(commands.add_parser("train", help="train a lifter", description="Train a lifter from 2D poses."))
+    return parser
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("auto", *FORMATS), default="auto", help="the files' format (default: by content)")
+    parser.add_argument(
+        "--layout", choices=("auto", *LAYOUTS), default="auto", help="the keypoints' layout (default: by content)"
+    )
+
+
+def _add_lift(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=lift_inputs)
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="keypoint files or folders; a folder of clips is a batch")
+    parser.add_argument(
+        "-o", "--output", required=True, help=f"a file ending in {', '.join(ENDINGS)}, or a folder (then see --to)"
+    )
+    parser.add_argument("--to", choices=[e[1:] for e in ENDINGS], default="blend", help="kind of files in an output folder")
+    _add_source(parser)
+    parser.add_argument("--person", default="best", help="'best' (default: the one best seen), 'all', or a person's name")
+    parser.add_argument("--fps", type=_argument(Fraction, "a frame rate such as 30 or 30000/1001"), help="frame rate")
+    parser.add_argument("--size", type=_argument(_size, "a size such as 1920x1080"), help="image size in pixels, WIDTHxHEIGHT")
+    parser.add_argument("--fov", type=_argument(_degrees, "an angle"), help="field of view over the larger side, degrees")
+    parser.add_argument("--camera", choices=CAMERA_MODES, default="static", help="what the camera does (default: static)")
+    parser.add_argument("--height", type=float, default=1.75, help="the actor's height in metres (default: 1.75)")
+    parser.add_argument("--smoothing", type=float, default=1.0, help="strength of the smoothing, 0 for none (default: 1)")
+    parser.add_argument("--weights", default=DEFAULT, help=f"{', '.join(available())}, or a file (default: {DEFAULT})")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: CUDA if there is any)")
+    parser.add_argument("--preview", metavar="PNG", help="also render a still of the middle frame through the camera")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON on standard output")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+
+
+def _add_inspect(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=inspect_inputs)
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="keypoint files or folders")
+    _add_source(parser)
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=train_lifter)
+    parser.add_argument("data", nargs="+", metavar="DATA", help="one motion-capture .npz, or keypoint files of any kind")
+    parser.add_argument("-o", "--output", required=True, metavar="WEIGHTS", help="the weights file to write (.npz)")
+    parser.add_argument("--preset", choices=tuple(PRESETS), default="paper", help="configuration (default: paper)")
+    parser.add_argument("--epochs", type=int, help="epochs of both stages together (default: the preset's)")
+    parser.add_argument("--epoch-samples", type=int, help="poses per epoch (default: as many as the data has)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
+    parser.add_argument("--checkpoint", help="checkpoint file (default: beside the output)")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
+    _add_source(parser)
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+
+
+def _argument(convert: Callable[[str], T], what: str) -> Callable[[str], T]:
+    """Wrap a conversion so that argparse says what it wanted."""
+
+    def converted(text: str) -> T:
+        try:
+            return convert(text)
+        except (ValueError, ZeroDivisionError):
+            raise argparse.ArgumentTypeError(f"'{text}' is not {what}") from None
+
+    return converted
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, height = (int(part) for part in text.lower().split("x"))
+    if min(width, height) < 1:
+        raise ValueError
+    return width, height
+
+
+def _degrees(text: str) -> float:
+    return float(np.radians(float(text)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`poselift inspect`: what keypoint files are, without lifting them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import PoseliftError
+from ..core.readers import detect_format, find_clips, read
+from ..core.track import KeypointTrack
+from .terminal import say
+
+
+def inspect_inputs(options: argparse.Namespace) -> int:
+    """Print what each input holds; return the exit status."""
+    found: list[dict[str, Any]] = []
+    failed = 0
+    for name in options.inputs:
+        try:
+            for clip in find_clips(Path(name)):
+                kind = detect_format(clip) if options.format == "auto" else options.format
+                tracks = read(clip, file_format=kind, layout=options.layout)
+                found.append({"source": str(clip), "format": kind, "people": [_describe(track) for track in tracks]})
+        except PoseliftError as error:
+            failed += 1
+            found.append({"source": name, "error": str(error)})
+            say(f"poselift: {error}")
+    if options.json:
+        print(json.dumps(found, indent=1))
+    else:
+        print("\n".join(line for clip in found if "people" in clip for line in _lines(clip)))
+    return 1 if failed else 0
+
+
+def _describe(track: KeypointTrack) -> dict[str, Any]:
+    scores = track.scores[track.observed]
+    return {
+        "person": track.person,
+        "layout": track.skeleton.name,
+        "frames": len(track),
+        "first_frame": track.first_frame,
+        "fps": None if track.fps is None else str(track.fps),
+        "image_size": track.image_size,
+        "frames_seen": int(track.observed.any(1).sum()),
+        "keypoints_missing": round(float(1 - track.observed.mean()), 4),
+        "mean_score": round(float(scores.mean()), 4) if len(scores) else 0.0,
+        "notes": list(track.notes),
+    }
+
+
+def _lines(clip: dict[str, Any]) -> list[str]:
+    first = clip["people"][0]
+    size = "x".join(map(str, first["image_size"])) if first["image_size"] else "unknown image size"
+    rate = f"{first['fps']} fps" if first["fps"] else "unknown frame rate"
+    lines = [f"{clip['source']}: {clip['format']}, layout {first['layout']}, {first['frames']} frames, {rate}, {size}"]
+    for person in clip["people"]:
+        lines.append(
+            f"  person {person['person']}: seen in {person['frames_seen']} frames, "
+            f"{100 * person['keypoints_missing']:.1f} % of keypoints missing, mean score {person['mean_score']:.2f}"
+        )
+    return lines + [f"  {note}" for note in dict.fromkeys(note for person in clip["people"] for note in person["notes"])]

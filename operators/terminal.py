@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a terminal shows: progress bars and messages, all on standard error, so that standard output stays clean."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+
+class Bar(Protocol):
+    """The part of a progress bar that is used here."""
+
+    def update(self, n: float) -> Any:
+        """Advance by `n`."""
+
+    def set_postfix_str(self, s: str, refresh: bool = True) -> Any:
+        """Show a text behind the bar."""
+
+
+class _NoBar:
+    def update(self, n: float) -> None:
+        pass
+
+    def set_postfix_str(self, s: str, refresh: bool = True) -> None:
+        pass
+
+
+@contextmanager
+def progress_bar(name: str, total: float, unit: str, quiet: bool = False) -> Iterator[Bar]:
+    """Show a bar with rate and time left on standard error; none where it is no terminal, or tqdm is not installed."""
+    try:
+        from tqdm import tqdm
+    except ImportError:  # the slim development link into Blender has no wheels
+        yield _NoBar()
+        return
+    with tqdm(
+        desc=name,
+        total=total,
+        unit=unit,
+        disable=quiet or not sys.stderr.isatty(),
+        file=sys.stderr,
+        dynamic_ncols=True,
+        leave=False,
+    ) as bar:
+        yield bar
+
+
+def say(text: str) -> None:
+    """Print a message for people."""
+    print(text, file=sys.stderr, flush=True)
