@@ -18,7 +18,8 @@ from .track import KeypointTrack
 Floats = NDArray[np.float64]
 
 _WINDOW = 7  # frames of the running median: it holds against outliers in up to 3 of them
-_SPEED_WINDOW = 15
+_USUAL = 15  # frames that tell what a joint usually does just then
+_STEPS, _BENDS = 3.0, 6.0
 _BLOCK = 8192  # frames at a time, to bound the memory of the windows
 
 
@@ -95,23 +96,40 @@ def find_outliers(keypoints: Floats, share: float = 0.06) -> NDArray[np.bool_]:
     """Mark keypoints that leave their joint's path for a moment and come back.
 
     keypoints: (T, J, 2), NaN where missing; share: of the person's size. A keypoint is an outlier where it is farther
-    from the running median of its path than `share` and than six times what the joint usually moves from frame to frame
-    just then; so neither noise nor fast motion counts as one.
+    from the running median of its path than `share`, and than the joint's usual speed and usual bend of its path just
+    then allow; so neither noise nor fast motion counts as one.
     """
-    size = person_size(keypoints)[:, None]
+    size = person_size(keypoints)
     out = np.zeros(keypoints.shape[:2], bool)
     for joint in range(keypoints.shape[1]):
         at = np.flatnonzero(np.isfinite(keypoints[:, joint, 0]))
-        if len(at) < 4:
+        if len(at) < _WINDOW:
             continue
-        path = keypoints[at, joint]
-        off = np.linalg.norm(path - _running_median(path, _WINDOW), axis=-1)
-        # Speed over steps of two frames between both neighbours: a spike itself does not enter it.
-        step = np.linalg.norm(path[2:] - path[:-2], axis=-1) / 2
-        step = np.concatenate([step[:1], step, step[-1:]])
-        usual = _running_median(step[:, None], _SPEED_WINDOW)[:, 0]
-        out[at, joint] = (off > share * size[at, 0]) & (off > 6 * usual)
+        path = _extended(keypoints[at, joint], at, _WINDOW // 2)
+        inner = slice(_WINDOW // 2, -(_WINDOW // 2))
+        off = np.linalg.norm(path - _running_median(path, _WINDOW), axis=-1)[inner]
+        step, bend = _steps_and_bends(path)
+        usual_step, usual_bend = (_running_median(v[inner, None], _USUAL)[:, 0] for v in (step, bend))
+        far = off > np.maximum(share * size[at], _STEPS * usual_step)
+        out[at, joint] = far & (bend[inner] > _BENDS * usual_bend)
     return out
+
+
+def _extended(path: Floats, at: NDArray[np.intp], count: int) -> Floats:
+    """Return a path (T, 2) with `count` frames more at both ends, on lines fitted robustly to its last frames there."""
+    ends = []
+    for values, frames in ((path[:_WINDOW], at[:_WINDOW]), (path[::-1][:_WINDOW], -at[::-1][:_WINDOW])):
+        frames = (frames - frames[0])[:, None].astype(float)
+        slope = np.median(np.diff(values, axis=0) / np.diff(frames, axis=0), axis=0)
+        ends.append(np.median(values - frames * slope, axis=0) - slope * np.arange(count, 0, -1)[:, None])
+    return np.concatenate([ends[0], path, ends[1][::-1]])
+
+
+def _steps_and_bends(path: Floats) -> tuple[Floats, Floats]:
+    """Return (T,) the mean step between both neighbours of a frame, and its distance from the middle between them."""
+    step = np.linalg.norm(path[2:] - path[:-2], axis=-1) / 2
+    bend = np.linalg.norm(path[1:-1] - (path[2:] + path[:-2]) / 2, axis=-1)
+    return np.pad(step, 1, mode="edge"), np.pad(bend, 1, mode="edge")
 
 
 def _drop(keypoints: Floats, scores: Floats, where: NDArray[np.bool_]) -> int:
@@ -121,13 +139,11 @@ def _drop(keypoints: Floats, scores: Floats, where: NDArray[np.bool_]) -> int:
 
 
 def _running_median(values: Floats, window: int) -> Floats:
-    """Return the centred running median of (T, C) finite values; the ends are mirrored about their end point."""
+    """Return the centred running median of (T, C) finite values; the ends are mirrored."""
     half = min(window // 2, len(values) - 1)
     if half < 1:
         return values.copy()
-    # Point mirroring keeps a straight path straight, so that the median of a moving joint's first frame is itself.
-    before, after = 2 * values[:1] - values[half:0:-1], 2 * values[-1:] - values[-2 : -half - 2 : -1]
-    padded = np.concatenate([before, values, after])
+    padded = np.pad(values, ((half, half), (0, 0)), mode="reflect")
     out = np.empty_like(values)
     for at in range(0, len(values), _BLOCK):
         block = padded[at : at + _BLOCK + 2 * half]

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +32,7 @@ def written_aside(path: Path) -> Iterator[Path]:
         yield aside
         if not aside.is_file() or aside.stat().st_size == 0:
             raise OutputError(f"{path}: nothing was written; check that the folder can be written to and has space.")
-        os.replace(aside, path)
+        aside.replace(path)
     except (OSError, RuntimeError) as error:
         reason = str(error).strip().removeprefix("Error: ").splitlines()
         raise OutputError(f"{path}: cannot be written: {reason[0] if reason else type(error).__name__}") from error
@@ -44,4 +43,4 @@ def written_aside(path: Path) -> Iterator[Path]:
 def save_npz(path: Path, arrays: dict[str, NDArray]) -> None:
     """Write arrays as a compressed `.npz`, whole or not at all. Raises `OutputError`."""
     with written_aside(path) as aside, aside.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(file, **arrays)

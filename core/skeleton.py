@@ -165,9 +165,7 @@ class Skeleton:
                 hinges=tuple(Hinge(str(j), str(b), str(a), int(s), float(w)) for j, b, a, s, w in data.get("hinges", ())),
                 axes=BodyAxes(str(axes[0]), str(axes[1]), tuple((str(a), str(b)) for a, b in axes[2])) if axes else None,
                 midpoints=tuple((str(m), str(a), str(b)) for m, a, b in data.get("midpoints", ())),
-                stature=Stature(
-                    tuple(map(str, stature[0])), float(stature[1]), tuple(map(str, stature[2])), float(stature[3])
-                )
+                stature=Stature(tuple(map(str, stature[0])), float(stature[1]), tuple(map(str, stature[2])), float(stature[3]))
                 if stature
                 else None,
             )

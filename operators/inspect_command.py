@@ -11,7 +11,7 @@ from typing import Any
 from ..core.errors import PoseliftError
 from ..core.readers import detect_format, find_clips, read
 from ..core.track import KeypointTrack
-from .terminal import say
+from .terminal import say, show
 
 
 def inspect_inputs(options: argparse.Namespace) -> int:
@@ -29,9 +29,9 @@ def inspect_inputs(options: argparse.Namespace) -> int:
             found.append({"source": name, "error": str(error)})
             say(f"poselift: {error}")
     if options.json:
-        print(json.dumps(found, indent=1))
+        show(json.dumps(found, indent=1))
     else:
-        print("\n".join(line for clip in found if "people" in clip for line in _lines(clip)))
+        show("\n".join(line for clip in found if "people" in clip for line in _lines(clip)))
     return 1 if failed else 0
 
 
@@ -56,9 +56,9 @@ def _lines(clip: dict[str, Any]) -> list[str]:
     size = "x".join(map(str, first["image_size"])) if first["image_size"] else "unknown image size"
     rate = f"{first['fps']} fps" if first["fps"] else "unknown frame rate"
     lines = [f"{clip['source']}: {clip['format']}, layout {first['layout']}, {first['frames']} frames, {rate}, {size}"]
-    for person in clip["people"]:
-        lines.append(
-            f"  person {person['person']}: seen in {person['frames_seen']} frames, "
-            f"{100 * person['keypoints_missing']:.1f} % of keypoints missing, mean score {person['mean_score']:.2f}"
-        )
+    lines += [
+        f"  person {person['person']}: seen in {person['frames_seen']} frames, "
+        f"{100 * person['keypoints_missing']:.1f} % of keypoints missing, mean score {person['mean_score']:.2f}"
+        for person in clip["people"]
+    ]
     return lines + [f"  {note}" for note in dict.fromkeys(note for person in clip["people"] for note in person["notes"])]

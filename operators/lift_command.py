@@ -14,7 +14,7 @@ from ..core.motion.motion import Motion
 from ..core.pipeline import LiftSettings, lift
 from ..core.readers import find_clips, read
 from ..core.track import KeypointTrack
-from .terminal import progress_bar, say
+from .terminal import progress_bar, say, show
 
 ENDINGS = (".blend", ".bvh", ".npz")
 
@@ -50,7 +50,7 @@ def lift_inputs(options: argparse.Namespace) -> int:
             reports.append({"source": str(clip), "error": str(error)})
             say(f"poselift: {error}")
     if options.json:
-        print(json.dumps(reports, indent=1))
+        show(json.dumps(reports, indent=1))
     return 1 if any("error" in report for report in reports) else 0
 
 

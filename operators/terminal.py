@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a terminal shows: progress bars and messages, all on standard error, so that standard output stays clean."""
+"""What a terminal shows: progress bars and messages on standard error, results on standard output."""
 
 from __future__ import annotations
 
@@ -48,5 +48,12 @@ def progress_bar(name: str, total: float, unit: str, quiet: bool = False) -> Ite
 
 
 def say(text: str) -> None:
-    """Print a message for people."""
-    print(text, file=sys.stderr, flush=True)
+    """Print a message for people, on standard error."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def show(text: str) -> None:
+    """Print a result, on standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

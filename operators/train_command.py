@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import OutputError, SettingsError
-from .terminal import progress_bar, say
+from .terminal import Bar, progress_bar, say
 
 if TYPE_CHECKING:
     from ..core.lifter.training import Progress, Trainer
@@ -57,15 +57,19 @@ def train_lifter(options: argparse.Namespace) -> int:
 def _run(trainer: Trainer, quiet: bool) -> None:
     """Train with one bar per stage."""
     for stage in trainer.remaining_stages():
-        done = trainer.step_of(stage)
         with progress_bar(stage, trainer.steps_of(stage), "step", quiet) as bar:
-            bar.update(done)
+            bar.update(trainer.step_of(stage))
+            trainer.run_stage(stage, _Show(bar, trainer.step_of(stage)))
 
-            def show(progress: Progress) -> None:
-                nonlocal done
-                bar.update(progress.step - done)  # noqa: B023
-                done = progress.step
-                terms = ", ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
-                bar.set_postfix_str(f"{terms}, {progress.rate:.0f} samples/s")  # noqa: B023
 
-            trainer.run_stage(stage, show)
+class _Show:
+    """Passes a trainer's progress on to a bar."""
+
+    def __init__(self, bar: Bar, done: int) -> None:
+        self.bar, self.done = bar, done
+
+    def __call__(self, progress: Progress) -> None:
+        self.bar.update(progress.step - self.done)
+        self.done = progress.step
+        terms = ", ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
+        self.bar.set_postfix_str(f"{terms}, {progress.rate:.0f} samples/s")

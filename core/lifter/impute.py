@@ -28,7 +28,7 @@ def complete(plane: Tensor, observed: Tensor, mean: Tensor, covariance: Tensor) 
     joints = plane.shape[1]
     prior = covariance + _ANYWHERE * torch.eye(2, dtype=mean.dtype, device=mean.device).repeat(joints, joints)
     eye = torch.eye(len(mean), dtype=mean.dtype, device=mean.device)
-    for chunk in todo.split(_CHUNK):
+    for chunk in torch.split(todo, _CHUNK):
         seen = observed[chunk].repeat_interleave(2, dim=1)
         both = seen[:, :, None] & seen[:, None, :]
         residual = torch.where(seen, filled[chunk].flatten(1).to(mean.dtype) - mean, 0.0)

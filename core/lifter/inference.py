@@ -62,7 +62,7 @@ class Lifter:
             batch = torch.from_numpy(np.float32(plane[start : start + BATCH])).to(self.device)
             teacher = self.teacher(batch)
             outputs = (self.student(batch), teacher.canonical, teacher.rotation)
-            parts.append(tuple(output.double().cpu().numpy() for output in outputs))  # type: ignore[arg-type]
+            parts.append(tuple(output.double().cpu().numpy() for output in outputs))
             if progress:
                 progress(min(1.0, (start + BATCH) / len(plane)))
         pose, canonical, rotation = (np.concatenate(column) for column in zip(*parts, strict=True))
