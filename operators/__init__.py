@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One file per user action: settings -> core -> scene -> report. Importing this needs no Blender; `register` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+# What unregister() calls, in the order of registration. Not empty: registered.
+_undo: list[Callable[[], object]] = []
+
+
+def register() -> None:
+    """Register properties, operators, the import menu's entry and Blender's command `poselift`. Twice is once."""
+    if _undo:
+        return
+    import bpy
+
+    from . import import_keypoints, lift, settings, torch_hint
+
+    blender: Any = bpy  # its type stubs know neither added properties nor what these functions return
+    try:
+        for part in (*settings.CLASSES, *import_keypoints.CLASSES, *lift.CLASSES, *torch_hint.CLASSES):
+            blender.utils.register_class(part)
+            _undo.append(lambda part=part: blender.utils.unregister_class(part))
+        blender.types.Scene.poselift = blender.props.PointerProperty(type=settings.PoseliftSettings)
+        _undo.append(lambda: delattr(blender.types.Scene, "poselift"))
+        menu = blender.types.TOPBAR_MT_file_import
+        menu.append(import_keypoints.draw_menu)
+        _undo.append(lambda: menu.remove(import_keypoints.draw_menu))
+        command = blender.utils.register_cli_command("poselift", _run_command)
+        _undo.append(lambda: blender.utils.unregister_cli_command(command))
+    except BaseException:
+        unregister()
+        raise
+
+
+def unregister() -> None:
+    """Undo `register`, last things first, and stop what still runs."""
+    if not _undo:
+        return
+    from . import session
+
+    session.end()
+    while _undo:
+        _undo.pop()()
+
+
+def _run_command(arguments: list[str]) -> int:
+    from .command_line import run_in_blender
+
+    return run_in_blender(arguments)

@@ -52,7 +52,7 @@ def save_still(
         render.resolution_x, render.resolution_y = (max(4, round(side * scale)) for side in (width, height))
         if floor:
             scene.collection.objects.link(_floor(built.armature))
-        render.filepath = str(aside)
+        render.filepath, render.use_file_extension = str(aside), False
         bpy.ops.render.render(write_still=True, scene=scene.name)
 
 

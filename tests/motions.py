@@ -4,6 +4,7 @@
 from fractions import Fraction
 
 import numpy as np
+
 from poselift.core.camera import Intrinsics, project
 from poselift.core.motion.motion import Motion
 from poselift.core.rotation import matrix_from_axis_angle

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lives as long as Blender runs and is no data of the file: tracks that were read, and the lift that is running."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+from ..core.motion.motion import Motion
+from ..core.track import KeypointTrack
+from ..scene.jobs import Job
+
+Tracks = list[KeypointTrack]
+Lifted = tuple[Motion, Tracks]
+
+KEPT_CLIPS = 8
+"""Clips whose tracks are kept; older ones are read again when they are needed."""
+GRACE = 5.0
+"""Seconds that a running lift is given to stop when the add-on is switched off."""
+
+_clips: dict[str, tuple[Path, Tracks]] = {}
+_job: Job[Lifted] | None = None
+
+
+def keep(path: Path, tracks: Tracks, key: str = "") -> str:
+    """Keep a clip's tracks and return the key to find them by: the one given, or a new one."""
+    key = key or uuid4().hex
+    _clips.pop(key, None)
+    _clips[key] = (path, tracks)
+    while len(_clips) > KEPT_CLIPS:
+        del _clips[next(iter(_clips))]
+    return key
+
+
+def find(key: str, path: Path) -> Tracks | None:
+    """Return the tracks kept under a key, or None where they are not here (any more) or were read from another path."""
+    where, tracks = _clips.get(key, (None, None))
+    return tracks if where == path else None
+
+
+def begin(job: Job[Lifted]) -> Job[Lifted]:
+    """Start a lift and remember it as the one that runs."""
+    global _job
+    _job = job.start()
+    return job
+
+
+def running() -> Job[Lifted] | None:
+    """Return the lift that runs, or None."""
+    return _job
+
+
+def finish() -> None:
+    """Forget the lift that ran."""
+    global _job
+    _job = None
+
+
+def end() -> None:
+    """Stop what runs and forget everything."""
+    if _job is not None:
+        _job.cancel()
+        _job.wait(GRACE)
+    finish()
+    _clips.clear()

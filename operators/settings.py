@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the user has chosen, kept with the scene, and its translation to the core's settings."""
+
+# No postponed annotations here: Blender reads the properties from the classes' annotations.
+import math
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from ..core.pipeline import LiftSettings
+from ..core.track import KeypointTrack
+
+RATES = (
+    ("24000/1001", "23.98 fps", "Film at video speed, exactly 24000/1001"),
+    ("24", "24 fps", "Film"),
+    ("25", "25 fps", "PAL video"),
+    ("30000/1001", "29.97 fps", "NTSC video, exactly 30000/1001"),
+    ("30", "30 fps", "Most phones and webcams"),
+    ("50", "50 fps", "PAL video, full motion"),
+    ("60000/1001", "59.94 fps", "NTSC video, full motion, exactly 60000/1001"),
+    ("60", "60 fps", "Phones, full motion"),
+    ("120", "120 fps", "Phones, slow motion"),
+    ("CUSTOM", "Custom", "Any other rate"),
+)
+CAMERAS = (
+    ("static", "Static", "One camera for the whole clip; the body turns"),
+    ("orbit", "Orbit", "The body keeps its heading; the camera travels around it"),
+)
+DEVICES = (
+    ("auto", "Automatic", "CUDA where there is a card for it, else the processor"),
+    ("cpu", "CPU", "The processor"),
+    ("cuda", "CUDA", "An NVIDIA graphics card"),
+    *((("mps", "Metal", "Apple's graphics"),) if sys.platform == "darwin" else ()),
+)
+
+# Blender keeps no reference to the texts of a dynamic enumeration.
+_people_items: list[tuple[str, str, str]] = []
+
+
+def _list_people(group: "PoseliftSettings", _context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
+    _people_items[:] = [(person.name, f"Person {person.name}", person.summary) for person in group.people]
+    return _people_items
+
+
+class PoseliftPerson(bpy.types.PropertyGroup):
+    """A person of the imported clip, as the panel lists them."""
+
+    # PropertyGroup has `name` already: the person's name in the track.
+    summary: bpy.props.StringProperty(name="Summary")
+
+    if TYPE_CHECKING:
+        name: str
+
+
+class PoseliftSettings(bpy.types.PropertyGroup):
+    """The panel's settings and what was imported; one per scene, saved with the file."""
+
+    source: bpy.props.StringProperty(
+        name="Keypoints", description="File or folder that the keypoints were read from", subtype="FILE_PATH"
+    )
+    file_format: bpy.props.StringProperty(name="Format", default="auto")
+    layout: bpy.props.StringProperty(name="Layout", default="auto")
+    session_key: bpy.props.StringProperty(name="Session", options={"HIDDEN"})
+    people: bpy.props.CollectionProperty(type=PoseliftPerson)
+    person: bpy.props.EnumProperty(name="Person", description="Whom to lift, the best seen first", items=_list_people)
+    detected: bpy.props.StringProperty(name="Detected", description="What the file holds")
+    has_rate: bpy.props.BoolProperty(name="Rate Known", description="The keypoints say their frame rate")
+    has_size: bpy.props.BoolProperty(name="Size Known", description="The keypoints say their image size")
+
+    rate: bpy.props.EnumProperty(
+        name="Frame Rate", description="Frame rate of the footage, which the keypoints do not say", items=RATES, default="30"
+    )
+    custom_rate: bpy.props.FloatProperty(
+        name="FPS", description="Frames per second of the footage", default=30.0, min=0.1, max=10000.0, precision=3
+    )
+    image_width: bpy.props.IntProperty(
+        name="Resolution X",
+        description="Width of the footage in pixels, which the keypoints do not say",
+        default=1920,
+        min=4,
+        max=65536,
+        subtype="PIXEL",
+    )
+    image_height: bpy.props.IntProperty(
+        name="Y",
+        description="Height of the footage in pixels, which the keypoints do not say",
+        default=1080,
+        min=4,
+        max=65536,
+        subtype="PIXEL",
+    )
+    actor_height: bpy.props.FloatProperty(
+        name="Actor Height",
+        description="Height of the person, which sets the scale of everything",
+        default=1.75,
+        min=0.05,
+        max=50.0,
+        soft_min=0.5,
+        soft_max=2.5,
+        subtype="DISTANCE",
+        unit="LENGTH",
+    )
+    camera_mode: bpy.props.EnumProperty(name="Camera", description="What the new camera does", items=CAMERAS, default="static")
+    use_fov: bpy.props.BoolProperty(
+        name="Known Field of View",
+        description="Set the field of view of the footage's camera; otherwise the file's or a usual one is taken",
+    )
+    fov: bpy.props.FloatProperty(
+        name="Field of View",
+        description="Angle over the larger side of the image",
+        default=math.radians(60),
+        min=math.radians(1),
+        max=math.radians(170),
+        subtype="ANGLE",
+    )
+    device: bpy.props.EnumProperty(name="Device", description="Where to compute", items=DEVICES, default="auto")
+    result: bpy.props.StringProperty(name="Result", description="The report of the last lift, line by line")
+
+    def remember(self, path: Path, tracks: list[KeypointTrack], key: str) -> None:
+        """Take note of what was imported: path, people, and what the file says about rate and size."""
+        self.source, self.session_key, self.result = str(path), key, ""
+        self.people.clear()
+        for track in tracks:
+            person = self.people.add()
+            person.name = track.person
+            person.summary = f"Seen in {track.coverage:.0%} of {len(track)} frames"
+        self.person = tracks[0].person
+        first = tracks[0]
+        rate = f"{float(first.fps):.6g} fps" if first.fps else "frame rate unknown"
+        camera = first.intrinsics
+        size = first.image_size or ((camera.width, camera.height) if camera else None)
+        self.has_rate, self.has_size = first.fps is not None or first.times is not None, size is not None
+        size_text = f"{size[0]} × {size[1]}" if size else "image size unknown"
+        self.detected = f"{len(first)} frames, {rate}, {size_text}, {first.skeleton.name}"
+
+    def to_core(self) -> LiftSettings:
+        """Return the settings for a lift. Raises `SettingsError` where a value is out of range."""
+        return LiftSettings(
+            camera_mode=self.camera_mode,
+            actor_height=self.actor_height,
+            device=self.device,
+            fps=None if self.has_rate else self.frame_rate(),
+            image_size=None if self.has_size else (self.image_width, self.image_height),
+            fov=self.fov if self.use_fov else None,
+        )
+
+    def frame_rate(self) -> Fraction:
+        """Return the rate that the user gave, exactly."""
+        if self.rate != "CUSTOM":
+            return Fraction(self.rate)
+        return Fraction(self.custom_rate).limit_denominator(1001)
+
+
+def settings_of(context: bpy.types.Context) -> PoseliftSettings:
+    """Return the settings of the scene that the user is in."""
+    scene: Any = context.scene
+    return scene.poselift
+
+
+CLASSES = (PoseliftPerson, PoseliftSettings)

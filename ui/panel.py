@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sidebar tab Poselift: source, actor and camera, lift, result, from top to bottom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..core.lifter.device import has_torch
+from ..operators import session
+from ..operators.import_keypoints import POSELIFT_OT_import_keypoints
+from ..operators.lift import POSELIFT_OT_lift
+from ..operators.settings import settings_of
+from ..operators.torch_hint import POSELIFT_OT_copy_torch_command
+from .text import wrapped
+
+
+class _SidebarPanel:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Poselift"
+
+
+def _properties(panel: Any) -> Any:
+    """Return a panel's layout, with labels and values in two columns, as Blender's own panels have them."""
+    layout = panel.layout
+    layout.use_property_split = True
+    layout.use_property_decorate = False
+    return layout
+
+
+class POSELIFT_PT_source(_SidebarPanel, bpy.types.Panel):
+    """Where the keypoints come from"""
+
+    bl_label = "Source"
+    bl_idname = "POSELIFT_PT_source"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the import button, what was recognised, and fields for what the file does not say."""
+        settings = settings_of(context)
+        layout = _properties(self)
+        layout.operator(POSELIFT_OT_import_keypoints.bl_idname, text="Import Keypoints…", icon="IMPORT")
+        if not settings.source:
+            return
+        about = layout.column(align=True)
+        about.label(text=Path(settings.source).name, icon="FILE_FOLDER" if Path(settings.source).suffix == "" else "FILE")
+        for line in wrapped(context, settings.detected):
+            about.label(text=line)
+        column = layout.column()
+        if len(settings.people) > 1:
+            column.prop(settings, "person")
+        if not settings.has_rate:
+            column.prop(settings, "rate")
+            if settings.rate == "CUSTOM":
+                column.prop(settings, "custom_rate")
+        if not settings.has_size:
+            size = column.column(align=True)
+            size.prop(settings, "image_width")
+            size.prop(settings, "image_height")
+
+
+class POSELIFT_PT_lift(_SidebarPanel, bpy.types.Panel):
+    """Settings of the lift, and the button that starts it"""
+
+    bl_label = "Lift"
+    bl_idname = "POSELIFT_PT_lift"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the settings, then the button or the progress of what runs."""
+        settings = settings_of(context)
+        layout = _properties(self)
+        job = session.running()
+        column = layout.column()
+        column.enabled = job is None
+        column.prop(settings, "actor_height")
+        column.prop(settings, "camera_mode")
+        row = column.row(heading="Field of View")
+        row.prop(settings, "use_fov", text="")
+        value = row.row()
+        value.active = settings.use_fov
+        value.prop(settings, "fov", text="")
+        column.prop(settings, "device")
+        if job is not None:
+            share, stage = job.progress
+            layout.progress(factor=share, text="Stopping…" if job.cancelling else stage.capitalize())
+            layout.label(text="Esc stops it and changes nothing")
+            return
+        large = layout.row()
+        large.scale_y = 1.5
+        large.operator(POSELIFT_OT_lift.bl_idname, icon="ARMATURE_DATA")
+        if not has_torch():
+            hint = layout.box().column(align=True)
+            hint.label(text="PyTorch is missing", icon="ERROR")
+            for line in wrapped(context, "Install it for this Blender: copy the command, run it in a terminal, restart.", 2):
+                hint.label(text=line)
+            hint.operator(POSELIFT_OT_copy_torch_command.bl_idname, icon="COPYDOWN")
+
+
+class POSELIFT_PT_result(_SidebarPanel, bpy.types.Panel):
+    """What the last lift says about itself"""
+
+    bl_label = "Result"
+    bl_idname = "POSELIFT_PT_result"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Be there once there is a result."""
+        return context.scene is not None and bool(settings_of(context).result)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the report, warnings marked."""
+        layout: Any = self.layout
+        column = layout.column(align=True)
+        for entry in settings_of(context).result.split("\n"):
+            warning = entry.startswith("warning: ")
+            for number, line in enumerate(wrapped(context, entry.removeprefix("warning: "), 2 if warning else 0)):
+                icon = "ERROR" if warning and number == 0 else "BLANK1" if warning else "NONE"
+                column.label(text=line, icon=icon)
+            column.separator(factor=0.5)
+
+
+CLASSES = (POSELIFT_PT_source, POSELIFT_PT_lift, POSELIFT_PT_result)
