@@ -110,8 +110,10 @@ def find_outliers(keypoints: Floats, share: float = 0.06) -> NDArray[np.bool_]:
         off = np.linalg.norm(path - _running_median(path, _WINDOW), axis=-1)[inner]
         step, bend = _steps_and_bends(path)
         usual_step, usual_bend = (_running_median(v[inner, None], _USUAL)[:, 0] for v in (step, bend))
-        far = off > np.maximum(share * size[at], _STEPS * usual_step)
-        out[at, joint] = far & (bend[inner] > _BENDS * usual_bend)
+        limit = np.maximum(share * size[at], _STEPS * usual_step)
+        limit[: _WINDOW // 2] *= 2.5  # at the ends, where the path goes on is a guess
+        limit[-(_WINDOW // 2) :] *= 2.5
+        out[at, joint] = (off > limit) & (bend[inner] > _BENDS * usual_bend)
     return out
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .assignment import assign, assign_sparse
 from .skeleton import Skeleton
 from .track import KeypointTrack
 
@@ -27,7 +28,8 @@ MAX_PEOPLE_PER_FRAME = 50
 
 _MAX_STEP = 0.4  # of the person's size, between neighbouring frames
 _CLEAR = 1.5  # how much worse the second best must be
-_DUPLICATE = 0.06
+_UNUSUAL = 3.0  # times the clip's median step
+_DUPLICATE = 0.025
 _MEMORY = 8  # frames that velocity and pose at a piece's end are taken from
 _MIN_COMMON = 3  # keypoints
 _MAX_PAIRS = 3_000_000
@@ -80,21 +82,21 @@ def to_tracks(found: Detections, skeleton: Skeleton, max_gap: int = 30, **common
     if people is None:
         crowd = _rank_in_frame(found) >= MAX_PEOPLE_PER_FRAME
         if crowd.any():
-            notes.append(f"{crowd.sum()} detections beyond {MAX_PEOPLE_PER_FRAME} in one frame were left out.")
+            notes.append(f"detections beyond {MAX_PEOPLE_PER_FRAME} in one frame, left out: {crowd.sum()}.")
             found = found.take(~crowd)
         people = link(found, max_gap)
     members = [np.flatnonzero(people == person) for person in np.unique(people[people >= 0])]
     if (people < 0).any():
-        notes.append(f"{(people < 0).sum()} duplicate detections were left out.")
+        notes.append(f"duplicates of other detections, left out: {(people < 0).sum()}.")
     least = min(3, max(map(len, members))) if found.identities is None else 1
     short = sum(len(m) for m in members if len(m) < least)
     if short:
-        notes.append(f"{short} detections that belong to nobody's track (seen in fewer than {least} frames) were left out.")
+        notes.append(f"detections of nobody that is seen in {least} frames or more, left out: {short}.")
     sizes, means = found.sizes, found.scores.mean(1)
     rank = sorted((m for m in members if len(m) >= least), key=lambda m: -float(means[m].sum() * np.median(sizes[m])))
     limit = max(1, _MAX_TRACK_BYTES // (found.length * len(skeleton) * 24))
     if len(rank) > limit:
-        notes.append(f"{len(rank) - limit} people of {len(rank)} were left out: only the {limit} best seen are kept.")
+        notes.append(f"of {len(rank)} people only the {limit} best seen are kept, to bound the memory.")
     tracks = []
     for number, m in enumerate(rank[:limit], 1):
         keypoints = np.full((found.length, len(skeleton), 2), np.nan)
@@ -113,45 +115,10 @@ def link(found: Detections, max_gap: int = 30) -> Indices:
     people = np.full(len(found), -1)
     single = np.flatnonzero(~_duplicates(found))
     kept = found.take(single)
-    pieces = _continued(kept, _neighbours(kept))
+    pieces = _continued(kept, *_neighbours(kept))
     for number, chain in enumerate(_joined(kept, pieces, max_gap)):
         people[single[chain]] = number
     return people
-
-
-def assign(cost: Floats) -> list[tuple[int, int]]:
-    """Return the (row, column) pairs of least total cost; infinite entries are forbidden, as many pairs as possible.
-
-    cost: (n, m). The Hungarian method with shortest augmenting paths (Jonker and Volgenant 1987), O(n^2 m).
-    """
-    if cost.shape[0] > cost.shape[1]:
-        return [(r, c) for c, r in assign(cost.T)]
-    n, m = cost.shape
-    finite = np.isfinite(cost)
-    large = 1.0 + 2 * n * float(np.abs(cost[finite]).max(initial=0.0))
-    table = np.where(finite, cost, large)
-    u, v = np.zeros(n), np.zeros(m + 1)
-    row_of = np.full(m + 1, -1)
-    for row in range(n):
-        # Column m is a stand-in that the new row starts from; paths grow from it until they reach a free column.
-        row_of[m], column = row, m
-        shortest, before, done = np.full(m, np.inf), np.full(m, m), np.zeros(m + 1, bool)
-        while row_of[column] >= 0:
-            done[column] = True
-            at = row_of[column]
-            reduced = table[at] - u[at] - v[:m]
-            better = ~done[:m] & (reduced < shortest)
-            shortest[better], before[better] = reduced[better], column
-            nearest = int(np.where(done[:m], np.inf, shortest).argmin())
-            delta = shortest[nearest]
-            u[row_of[done]] += delta
-            v[done] -= delta
-            shortest[~done[:m]] -= delta
-            column = nearest
-        while column != m:
-            row_of[column] = row_of[before[column]]
-            column = int(before[column])
-    return sorted((int(r), c) for c, r in enumerate(row_of[:m]) if r >= 0 and finite[r, c])
 
 
 def _rank_in_frame(found: Detections) -> Indices:
@@ -206,14 +173,19 @@ def _duplicates(found: Detections) -> NDArray[np.bool_]:
     return out
 
 
-def _neighbours(found: Detections) -> Indices:
-    """Pass 1: for each detection the one that clearly continues it in the next frame, or -1."""
+def _neighbours(found: Detections) -> tuple[Indices, float]:
+    """Pass 1: for each detection the one that clearly continues it in the next frame, or -1; and the longest sure step.
+
+    A step far beyond the clip's usual ones may be one person hiding as another comes into view: that is for pass 3.
+    """
     first, second = _pairs(found, 1)
     distance = _pair_distances(found, first, second)
     follower = np.full(len(found), -1)
     clear = (distance < _MAX_STEP) & _clear_best(first, distance) & _clear_best(second, distance)
+    limit = min(_MAX_STEP, 0.02 + _UNUSUAL * float(np.median(distance[clear]))) if clear.any() else _MAX_STEP
+    clear &= distance < limit
     follower[first[clear]] = second[clear]
-    return follower
+    return follower, limit
 
 
 def _clear_best(group: Indices, distance: Floats) -> NDArray[np.bool_]:
@@ -228,7 +200,7 @@ def _clear_best(group: Indices, distance: Floats) -> NDArray[np.bool_]:
     return out
 
 
-def _continued(found: Detections, follower: Indices) -> list[list[int]]:
+def _continued(found: Detections, follower: Indices, limit: float) -> list[list[int]]:
     """Pass 2: pieces (lists of detections) without gaps, ambiguous frames resolved by where a piece was going."""
     heads = np.ones(len(found), bool)
     heads[follower[follower >= 0]] = False
@@ -241,7 +213,7 @@ def _continued(found: Detections, follower: Indices) -> list[list[int]]:
         frame = int(found.frames[starts[0]])
         waiting = ended.pop(frame - 1, [])
         mine: list[list[int]] = [[] for _ in starts]
-        for w, s in _continuations(found, sizes, waiting, starts) if waiting else []:
+        for w, s in _continuations(found, sizes, waiting, starts, limit) if waiting else []:
             mine[s] = waiting[w]
         for start, piece in zip(starts, mine, strict=True):
             if not piece:
@@ -254,7 +226,9 @@ def _continued(found: Detections, follower: Indices) -> list[list[int]]:
     return pieces
 
 
-def _continuations(found: Detections, sizes: Floats, waiting: list[list[int]], starts: Indices) -> list[tuple[int, int]]:
+def _continuations(
+    found: Detections, sizes: Floats, waiting: list[list[int]], starts: Indices, limit: float
+) -> list[tuple[int, int]]:
     recent = [piece[-_MEMORY:] for piece in waiting]
     ends = np.array([piece[-1] for piece in recent])
     velocity = _velocities(found, ends, np.array([piece[0] for piece in recent]))
@@ -263,7 +237,7 @@ def _continuations(found: Detections, sizes: Floats, waiting: list[list[int]], s
     i, j = ends[w], starts[s]
     size = np.maximum(sizes[i], sizes[j])
     cost = _distance(predicted[w], found.keypoints[j], found.scores[i], found.scores[j], size)
-    cost[cost > 0.6 * _MAX_STEP] = np.inf
+    cost[cost > limit] = np.inf
     return assign(cost.reshape(len(ends), len(starts)))
 
 
@@ -310,7 +284,7 @@ def _joined(found: Detections, pieces: list[list[int]], max_gap: int) -> Iterato
         or [np.zeros(0)]
     )
     possible = np.isfinite(cost)
-    after = dict(_assign_sparse(first[possible], second[possible], cost[possible]))
+    after = dict(assign_sparse(first[possible], second[possible], cost[possible]))
     for head in sorted(set(range(len(pieces))) - set(after.values())):
         chain, at = list(pieces[head]), after.get(head)
         while at is not None:
@@ -350,45 +324,3 @@ def _gap_cost(ends: _Ends, starts: _Ends, first: Indices, second: Indices) -> Fl
     cost = 0.5 * (forward + backward) + 0.2 * np.where(np.isfinite(growth), growth, 1.0) + 0.004 * gap
     limit = np.minimum(0.3 + 0.02 * gap, 0.8)
     return np.where(cost < limit, cost - limit, np.inf)
-
-
-def _assign_sparse(rows: Indices, columns: Indices, cost: Floats) -> list[tuple[int, int]]:
-    """Assign with few allowed pairs: exactly within each connected group, greedily in groups too large for that."""
-    group: dict[int, int] = {}
-
-    def find(node: int) -> int:
-        while (parent := group.setdefault(node, node)) != node:
-            group[node] = node = group.setdefault(parent, parent)
-        return node
-
-    for r, c in zip(rows.tolist(), columns.tolist(), strict=True):
-        group[find(r)] = find(-1 - c)
-    parts: dict[int, list[int]] = {}
-    for k, r in enumerate(rows.tolist()):
-        parts.setdefault(find(r), []).append(k)
-    out: list[tuple[int, int]] = []
-    for part in parts.values():
-        r, r_at = np.unique(rows[part], return_inverse=True)
-        c, c_at = np.unique(columns[part], return_inverse=True)
-        if len(r) > 150 or len(c) > 150:
-            out += _greedy(rows[part], columns[part], cost[part])
-            continue
-        # One more column per row stands for "not joined", at cost 0: a bad joint is never forced.
-        table = np.full((len(r), len(c) + len(r)), np.inf)
-        table[r_at, c_at] = cost[part]
-        table[np.arange(len(r)), len(c) + np.arange(len(r))] = 0.0
-        out += [(int(r[i]), int(c[j])) for i, j in assign(table) if j < len(c)]
-    return out
-
-
-def _greedy(rows: Indices, columns: Indices, cost: Floats) -> list[tuple[int, int]]:
-    used_rows: set[int] = set()
-    used_columns: set[int] = set()
-    out = []
-    for k in np.argsort(cost, kind="stable"):
-        r, c = int(rows[k]), int(columns[k])
-        if r not in used_rows and c not in used_columns:
-            used_rows.add(r)
-            used_columns.add(c)
-            out.append((r, c))
-    return out

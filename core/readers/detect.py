@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 from ..errors import PoseliftError, ReadError
@@ -65,6 +66,9 @@ def _is_clip(path: Path) -> bool:
     if path.is_dir():
         return _is_frames(path)
     try:
-        return path.suffix.lower() in (".json", ".npz") and bool(detect_format(path))
-    except PoseliftError:
-        return False
+        if path.suffix.lower() == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                return "keypoints.npy" in archive.namelist()
+        return path.suffix.lower() == ".json" and bool(detect_format(path))
+    except (PoseliftError, OSError, zipfile.BadZipFile):
+        return path.suffix.lower() in (".json", ".npz")  # a broken clip is named when it is read, not passed over

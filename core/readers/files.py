@@ -116,9 +116,9 @@ def checked(keypoints: Floats, scores: Floats) -> tuple[Floats, Floats, list[str
         far = ~broken & (np.abs(keypoints) > MAX_PIXEL).any(-1)
         above = ~broken & (scores > 1)
     if far.any():
-        notes.append(f"{far.sum()} keypoints more than {MAX_PIXEL:g} pixels away were taken for missing.")
+        notes.append(f"keypoints more than {MAX_PIXEL:g} pixels away, taken for missing: {far.sum()}.")
     if above.any():
-        notes.append(f"{above.sum()} scores above 1 (up to {scores[above].max():.3g}) were taken for 1.")
+        notes.append(f"scores above 1 (up to {scores[above].max():.3g}), taken for 1: {above.sum()}.")
     missing = broken | far | ~(scores > 0)
     keypoints[missing] = np.nan
     return keypoints, np.where(missing, 0.0, np.minimum(scores, 1.0)), notes

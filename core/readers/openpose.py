@@ -35,7 +35,7 @@ def read(path: Path, layout: str = "auto", progress: Progress | None = None) -> 
     absent = found.length - len(frames)
     if absent:
         notes.append(
-            f"{absent} of the frame numbers {first} to {first + found.length - 1} are left out: taken as frames without people."
+            f"frame numbers that no file has between {first} and {first + found.length - 1}, taken for empty frames: {absent}."
         )
     tracks = to_tracks(found, skeleton, source=str(path), first_frame=first, notes=notes)
     if progress:
