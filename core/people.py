@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class Detections:
         identities = None if self.identities is None else self.identities[keep]
         return Detections(self.keypoints[keep], self.scores[keep], self.frames[keep], self.length, identities)
 
-    @property
+    @cached_property
     def sizes(self) -> Floats:
         """(N,) diagonals of the boxes around the keypoints, pixels."""
         seen = (self.scores > 0)[..., None]

@@ -16,8 +16,7 @@ def detect_format(path: Path) -> str:
     Looks at the first bytes only. Raises `ReadError` where there is nothing, or nothing known.
     """
     if path.is_dir():
-        frame_files(path)
-        return "openpose"
+        return "openpose"  # whose reader says what is wrong with a folder that holds something else
     if not path.exists():
         raise ReadError("no such file or folder.", path)
     try:

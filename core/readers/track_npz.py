@@ -8,7 +8,6 @@ first_frame, parents (J,).
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -19,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..camera import Intrinsics
-from ..errors import CameraError, OutputError, ReadError, SkeletonError, TrackError
+from ..errors import CameraError, ReadError, SkeletonError, TrackError
 from ..layouts import LAYOUTS, find_layout, plain_name
 from ..people import Detections, to_tracks
+from ..output import save_npz
 from ..skeleton import Skeleton
 from ..track import KeypointTrack, exact_rate
 from .files import Progress, checked, choose_layout
@@ -88,10 +88,9 @@ def read(path: Path, layout: str = "auto", progress: Progress | None = None) -> 
     ]
 
 
-def write(path: Path | str, tracks: Sequence[KeypointTrack]) -> None:
+def write(path: Path, tracks: Sequence[KeypointTrack]) -> None:
     """Write the tracks of one clip, aside first, then renamed. Raises `TrackError` where they are of different clips,
     `OutputError` where the file cannot be written."""
-    path = Path(path)
     if not tracks:
         raise TrackError("there is no track to write.")
     first = tracks[0]
@@ -118,14 +117,7 @@ def write(path: Path | str, tracks: Sequence[KeypointTrack]) -> None:
     if first.intrinsics is not None:
         arrays["camera_matrix"] = first.intrinsics.matrix
         arrays["distortion"] = np.array(first.intrinsics.distortion, np.float64)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}.") from error
+    save_npz(path, arrays)
 
 
 def _load(path: Path) -> dict[str, NDArray]:
