@@ -98,15 +98,14 @@ class POSELIFT_OT_lift(bpy.types.Operator):
     def _take(self, context: bpy.types.Context, result: Callable[[], session.Lifted]) -> "set[OperatorReturnItems]":
         """Put a result into the scene, or say why there is none; then the scene is as it was."""
         try:
-            motion, tracks = result()
-            settings = settings_of(context)
-            session.keep(Path(settings.source), tracks, settings.session_key)
-            build.apply(motion)
+            lifted = result()
+            session.keep(lifted.path, lifted.tracks, lifted.key)
+            build.apply(lifted.motion)
         except Exception as error:  # reported, with the traceback where it is no error made for users
             return self._failed(error)
-        settings.result = "\n".join(motion.report.lines())
-        error = motion.report.reprojection_median
-        self.report({"INFO"}, f"Lifted {len(motion)} frames; median reprojection error {error:.1f} px")
+        report = lifted.motion.report
+        settings_of(context).result = "\n".join(report.lines())
+        self.report({"INFO"}, f"Lifted {report.frames} frames; median reprojection error {report.reprojection_median:.1f} px")
         return {"FINISHED"}
 
     def _failed(self, error: Exception) -> "set[OperatorReturnItems]":
@@ -147,9 +146,9 @@ def prepare(settings: PoseliftSettings) -> Callable[[Progress], session.Lifted]:
 
     Tracks that are not kept any more (the file was reloaded) are read again by the work. Raises `SettingsError`.
     """
-    path, person, options = Path(settings.source), settings.person, settings.to_core()
+    path, key, person, options = Path(settings.source), settings.session_key, settings.person, settings.to_core()
     how = {"file_format": settings.file_format, "layout": settings.layout}
-    kept = session.find(settings.session_key, path)
+    kept = session.find(key, path)
 
     def work(progress: Progress) -> session.Lifted:
         tracks, start = kept, 0.0
@@ -157,7 +156,7 @@ def prepare(settings: PoseliftSettings) -> Callable[[Progress], session.Lifted]:
             tracks = readers.read(path, **how, progress=lambda share: progress(READING * share, "read"))
             start = READING
         motion = lift(chosen(tracks, person), options, lambda share, stage: progress(start + (1 - start) * share, stage))
-        return motion, tracks
+        return session.Lifted(motion, tracks, path, key)
 
     return work
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +12,17 @@ from ..core.track import KeypointTrack
 from ..scene.jobs import Job
 
 Tracks = list[KeypointTrack]
-Lifted = tuple[Motion, Tracks]
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """What a lift gives: the motion, and the clip's tracks with their path and key, for the next lift."""
+
+    motion: Motion
+    tracks: Tracks
+    path: Path
+    key: str
+
 
 KEPT_CLIPS = 8
 """Clips whose tracks are kept; older ones are read again when they are needed."""

@@ -34,13 +34,14 @@ def save_still(
     cannot be written.
     """
     source, _ = current()
+    shown = source.frame_current if frame is None else frame
     with temporary(), written_aside(path) as aside:
         scene = bpy.data.scenes.new("Poselift preview")
         scene.collection.children.link(built.collection)
         _set_look(scene)
         render = scene.render
         render.fps, render.fps_base = source.render.fps, source.render.fps_base
-        scene.frame_set(source.frame_current if frame is None else frame)
+        scene.frame_set(shown)
         if view == "camera" and built.camera is not None:
             width, height = source.render.resolution_x, source.render.resolution_y
             render.pixel_aspect_x, render.pixel_aspect_y = source.render.pixel_aspect_x, source.render.pixel_aspect_y
@@ -53,7 +54,17 @@ def save_still(
         if floor:
             scene.collection.objects.link(_floor(built.armature))
         render.filepath, render.use_file_extension = str(aside), False
+        _render(scene, source)
+
+
+def _render(scene: bpy.types.Scene, source: bpy.types.Scene) -> None:
+    """Render one scene while another is the current one, whose frame the operator takes for its own."""
+    now = source.frame_current, source.frame_subframe
+    source.frame_current, source.frame_subframe = scene.frame_current, 0.0
+    try:
         bpy.ops.render.render(write_still=True, scene=scene.name)
+    finally:
+        source.frame_current, source.frame_subframe = now
 
 
 def _set_look(scene: bpy.types.Scene) -> None:

@@ -85,6 +85,7 @@ def _remember_scene() -> Callable[[], None]:
     mode = active.mode if active else "OBJECT"
 
     def restore() -> None:
+        layer.update()  # until then it lists what was removed as None
         for name, value in render.items():
             setattr(scene.render, name, value)
         scene.frame_start, scene.frame_end = span
