@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Import and lift as a user does them, in a real Blender."""
+
+import importlib.util
+import json
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from motions import motion_of, walking
+
+from poselift.core.readers import track_npz
+from poselift.core.skeleton import HUMAN17
+from poselift.core.track import KeypointTrack
+
+TORCH = importlib.util.find_spec("torch") is not None
+needs_torch = pytest.mark.skipif(not TORCH, reason="torch is not installed")
+
+
+def person(motion, name="1", **about):
+    return KeypointTrack(motion.keypoints, motion.scores, HUMAN17, person=name, **about)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """A track file that says its rate and its image size."""
+    motion = motion_of(walking(24))
+    path = tmp_path / "walk.npz"
+    track_npz.write(path, [person(motion, fps=Fraction(30000, 1001), image_size=(1280, 720))])
+    return path
+
+
+@pytest.fixture
+def frames(tmp_path):
+    """A folder of OpenPose COCO-18 files with two people, which say neither rate nor size."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    pose = rng.uniform(0, 200, (18, 2))
+    for t in range(6):
+        people = [
+            {"pose_keypoints_2d": np.column_stack([pose + [x + 2 * t, 100], np.full(18, 0.9)]).ravel().tolist()}
+            for x in (100, 700)
+        ]
+        (folder / f"clip_{t:012d}_keypoints.json").write_text(json.dumps({"version": 1.3, "people": people}))
+    return folder
+
+
+def everything(bpy):
+    kinds = [prop.identifier for prop in bpy.types.BlendData.bl_rna.properties if prop.type == "COLLECTION"]
+    return {(kind, block.name_full) for kind in kinds for block in getattr(bpy.data, kind)}
+
+
+def test_import_says_what_was_found_and_keeps_the_path(addon, clip):
+    assert addon.ops.poselift.import_keypoints(filepath=str(clip)) == {"FINISHED"}
+    settings = addon.context.scene.poselift
+    assert settings.source == str(clip)
+    assert settings.detected == "24 frames, 29.97 fps, 1280 × 720, human17"
+    assert (settings.has_rate, settings.has_size) == (True, True)
+    assert [item.name for item in settings.people] == [settings.person] == ["1"]
+
+
+def test_a_folder_and_one_of_its_files_are_the_same_clip(addon, frames):
+    some = sorted(frames.iterdir())
+    for chosen in (
+        {"filepath": str(frames)},
+        {"filepath": str(some[2])},
+        {"filepath": f"{frames}/"},
+        {"directory": str(frames)},
+        {"filepath": str(some[0]), "directory": str(frames), "files": [{"name": file.name} for file in some[:3]]},
+    ):
+        assert addon.ops.poselift.import_keypoints(**chosen) == {"FINISHED"}
+        settings = addon.context.scene.poselift
+        assert settings.source == str(frames), chosen
+        assert settings.detected.startswith("6 frames, frame rate unknown, image size unknown")
+        assert (settings.has_rate, settings.has_size) == (False, False)
+        assert len(settings.people) == 2
+
+
+def test_one_file_alone_can_be_asked_for(addon, frames):
+    file = sorted(frames.iterdir())[2]
+    assert addon.ops.poselift.import_keypoints(filepath=str(file), extent="FILE") == {"FINISHED"}
+    assert addon.context.scene.poselift.source == str(file)
+    assert addon.context.scene.poselift.detected.startswith("1 frames")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "no such file"), ("", "empty"), ('{"people": [', "not complete JSON"), ('{"people": [{}]}', "pose_keypoints_2d")],
+)
+def test_a_bad_file_is_an_error_in_words_and_changes_nothing(addon, clip, tmp_path, content, message):
+    addon.ops.poselift.import_keypoints(filepath=str(clip))
+    bad = tmp_path / "bad.json"
+    if content is not None:
+        bad.write_text(content)
+    before = everything(addon)
+    with pytest.raises(RuntimeError, match=message) as caught:
+        addon.ops.poselift.import_keypoints(filepath=str(bad))
+    assert "bad.json" in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+    assert addon.context.scene.poselift.source == str(clip)
+    assert everything(addon) == before
+
+
+def test_settings_become_the_cores(addon, frames):
+    addon.ops.poselift.import_keypoints(filepath=str(frames))
+    settings = addon.context.scene.poselift
+    settings.rate, settings.image_width, settings.image_height = "30000/1001", 1080, 1920
+    settings.actor_height, settings.camera_mode, settings.device = 1.6, "orbit", "cpu"
+    core = settings.to_core()
+    assert (core.fps, core.image_size, core.camera_mode, core.device) == (Fraction(30000, 1001), (1080, 1920), "orbit", "cpu")
+    assert core.actor_height == pytest.approx(1.6)
+    assert core.fov is None
+    settings.rate, settings.custom_rate, settings.use_fov, settings.fov = "CUSTOM", 12.5, True, math.radians(40)
+    assert settings.to_core().fps == Fraction(25, 2)
+    assert settings.to_core().fov == pytest.approx(math.radians(40))
+
+
+def test_what_the_file_says_is_not_overridden(addon, clip):
+    addon.ops.poselift.import_keypoints(filepath=str(clip))
+    core = addon.context.scene.poselift.to_core()
+    assert (core.fps, core.image_size, core.fov) == (None, None, None)
+
+
+def test_every_choice_that_the_panel_offers_is_one_of_the_core(addon):
+    from poselift.core.lifter.device import DEVICES
+    from poselift.core.pipeline import CAMERA_MODES
+
+    properties = type(addon.context.scene.poselift).bl_rna.properties
+    assert tuple(item.identifier for item in properties["camera_mode"].enum_items) == CAMERA_MODES
+    assert {item.identifier for item in properties["device"].enum_items} <= set(DEVICES)
+    rates = [item.identifier for item in properties["rate"].enum_items if item.identifier != "CUSTOM"]
+    assert all(
+        abs(float(Fraction(rate)) - float(item.name.split()[0])) < 0.01
+        for rate, item in zip(rates, properties["rate"].enum_items, strict=False)
+    )
+
+
+def test_lift_says_what_is_missing(addon, monkeypatch, clip):
+    from poselift.operators import lift
+
+    assert not addon.ops.poselift.lift.poll()
+    with pytest.raises(RuntimeError, match="Import keypoints first"):
+        addon.ops.poselift.lift()
+    addon.ops.poselift.import_keypoints(filepath=str(clip))
+    monkeypatch.setattr(lift, "has_torch", lambda: False)
+    assert not addon.ops.poselift.lift.poll()
+    with pytest.raises(RuntimeError, match="PyTorch is missing"):
+        addon.ops.poselift.lift()
+
+
+def test_the_hint_for_torch_is_a_command_for_this_blender(addon):
+    import sys
+
+    from poselift.operators.torch_hint import install_command
+
+    command = install_command()
+    assert command.startswith(f'"{sys.executable}" -m pip install --target')
+    assert addon.utils.user_resource("SCRIPTS", path="modules") in command
+
+
+@needs_torch
+def test_lift_animates_an_armature_in_one_undo_step(addon, clip):
+    scene = addon.context.scene
+    addon.ops.ed.undo_push(message="start")
+    addon.ops.poselift.import_keypoints("EXEC_DEFAULT", True, filepath=str(clip))
+    before = everything(addon)
+    assert addon.ops.poselift.lift("EXEC_DEFAULT", True) == {"FINISHED"}
+    armature = addon.context.object
+    assert armature.type == "ARMATURE"
+    assert armature.animation_data.action is not None
+    assert scene.camera is not None
+    assert (scene.render.fps, scene.render.fps_base) == (30, np.float32(1.001))
+    assert (scene.render.resolution_x, scene.render.resolution_y, scene.frame_end) == (1280, 720, 24)
+    assert "24 frames" in scene.poselift.result
+    addon.ops.ed.undo()
+    assert everything(addon) == before
+    settings = addon.context.scene.poselift
+    assert (settings.source, settings.result) == (str(clip), "")
+
+
+@needs_torch
+def test_lift_reads_the_file_again_when_blender_forgot_it(addon, clip):
+    from poselift.operators import session
+
+    addon.ops.poselift.import_keypoints(filepath=str(clip))
+    session.end()
+    assert addon.ops.poselift.lift() == {"FINISHED"}
+    settings = addon.context.scene.poselift
+    assert session.find(settings.session_key, clip) is not None
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda clip, settings: clip.unlink(), "no such file"),
+        (lambda clip, settings: clip.write_bytes(b"PK nonsense"), "walk.npz"),
+        (lambda clip, settings: setattr(settings.people[0], "name", "somebody else"), "no person"),
+    ],
+)
+def test_a_lift_that_fails_says_why_and_leaves_the_scene(addon, clip, spoil, message):
+    from poselift.operators import session
+
+    addon.ops.poselift.import_keypoints(filepath=str(clip))
+    session.end()
+    settings = addon.context.scene.poselift
+    spoil(clip, settings)
+    before = everything(addon)
+    with pytest.raises(RuntimeError, match=message) as caught:
+        addon.ops.poselift.lift()
+    assert "Traceback" not in str(caught.value)
+    assert everything(addon) == before
+    assert settings.result == ""
+
+
+@needs_torch
+def test_the_chosen_person_is_lifted(addon, tmp_path):
+    first, second = motion_of(walking(24)), motion_of(walking(24) + [0.5, 0, 0])
+    path = tmp_path / "two.npz"
+    about = {"fps": Fraction(30), "image_size": (1280, 720)}
+    track_npz.write(path, [person(first, "1", **about), person(second, "2", **about)])
+    addon.ops.poselift.import_keypoints(filepath=str(path))
+    settings = addon.context.scene.poselift
+    assert {item.name for item in settings.people} == {"1", "2"}
+    settings.person = "2"
+    addon.ops.poselift.lift()
+    assert "person 2" in settings.result
+    assert addon.context.object.name == "two 2"
+
+
+def test_a_second_lift_is_refused_while_one_runs(addon, clip, monkeypatch):
+    from threading import Event
+
+    from poselift.operators import lift, session
+    from poselift.scene.jobs import Job
+
+    monkeypatch.setattr(lift, "has_torch", lambda: True)
+    addon.ops.poselift.import_keypoints(filepath=str(clip))
+    assert addon.ops.poselift.lift.poll()
+    over = Event()
+    session.begin(Job(lambda progress: over.wait(5)))
+    try:
+        assert not addon.ops.poselift.lift.poll()
+        assert "running" in lift.why_not(addon.context)
+    finally:
+        over.set()
+        session.end()
+    assert addon.ops.poselift.lift.poll()
+
+
+def test_only_the_last_clips_are_kept(tmp_path):
+    from poselift.operators import session
+
+    motion = motion_of(walking(2))
+    keys = [session.keep(tmp_path / str(i), [person(motion)]) for i in range(session.KEPT_CLIPS + 3)]
+    assert session.find(keys[0], tmp_path / "0") is None
+    assert session.find(keys[-1], tmp_path / str(len(keys) - 1)) is not None
+    assert session.find(keys[-1], tmp_path / "elsewhere") is None
+    session.end()
+    assert session.find(keys[-1], tmp_path / str(len(keys) - 1)) is None

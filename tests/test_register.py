@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Registering and unregistering: complete, repeatable, and cheap."""
+
+import subprocess
+import sys
+
+import pytest
+
+import poselift
+
+
+def classes(bpy):
+    """Names of everything of Poselift's that Blender knows."""
+    kinds = (bpy.types.Operator, bpy.types.Panel, bpy.types.AddonPreferences, bpy.types.PropertyGroup)
+    return sorted(c.__name__ for kind in kinds for c in kind.__subclasses__() if "poselift" in c.__module__ and c.is_registered)
+
+
+def menu_entries(bpy):
+    drawn = getattr(bpy.types.TOPBAR_MT_file_import.draw, "_draw_funcs", [])
+    return [f for f in drawn if "poselift" in f.__module__]
+
+
+def test_the_tab_the_operators_the_menu_and_the_property_are_there(addon):
+    assert dir(addon.ops.poselift) == ["copy_torch_command", "import_keypoints", "lift"]
+    for name in ("POSELIFT_PT_source", "POSELIFT_PT_lift", "POSELIFT_PT_result"):
+        panel = getattr(addon.types, name)
+        assert (panel.bl_category, panel.bl_space_type, panel.bl_region_type) == ("Poselift", "VIEW_3D", "UI")
+    assert hasattr(addon.types.Scene, "poselift")
+    assert len(menu_entries(addon)) == 1
+
+
+def test_every_property_and_operator_has_a_tooltip(addon):
+    settings = type(addon.context.scene.poselift).bl_rna.properties
+    shown = [
+        p
+        for p in settings
+        if p.identifier in {"person", "rate", "custom_rate", "image_width", "actor_height", "camera_mode", "fov"}
+    ]
+    assert len(shown) == 7
+    assert all(p.description and not p.description.endswith(".") for p in shown)
+    for name in dir(addon.ops.poselift):
+        assert getattr(addon.ops.poselift, name).get_rna_type().description
+
+
+def test_ten_times_on_and_off_leaves_nothing(bpy):
+    before = set(dir(bpy.types))
+    for _ in range(10):
+        poselift.register()
+        assert len(menu_entries(bpy)) == 1
+        assert hasattr(bpy.context.scene, "poselift")
+        poselift.unregister()
+        assert not hasattr(bpy.context.scene, "poselift")
+        assert (classes(bpy), menu_entries(bpy), dir(bpy.ops.poselift)) == ([], [], [])
+    assert set(dir(bpy.types)) == before
+
+
+def test_twice_on_is_on_and_twice_off_is_off(bpy):
+    poselift.unregister()
+    poselift.register()
+    poselift.register()
+    assert len(menu_entries(bpy)) == 1
+    poselift.unregister()
+    poselift.unregister()
+    assert menu_entries(bpy) == []
+
+
+def test_a_registration_that_breaks_halfway_leaves_nothing(bpy, monkeypatch):
+    from poselift.operators import lift
+
+    before = set(dir(bpy.types))
+    monkeypatch.setattr(lift, "CLASSES", (*lift.CLASSES, int))
+    with pytest.raises((TypeError, RuntimeError, ValueError)):
+        poselift.register()
+    assert set(dir(bpy.types)) == before
+    monkeypatch.undo()
+    poselift.register()
+    poselift.unregister()
+
+
+def test_settings_survive_in_the_file(addon, tmp_path):
+    settings = addon.context.scene.poselift
+    settings.source, settings.actor_height, settings.camera_mode = "/somewhere/clip.json", 1.5, "orbit"
+    settings.people.add().name = "7"
+    settings.person = "7"
+    addon.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    addon.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    assert addon.context.scene.poselift.source == ""
+    addon.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    settings = addon.context.scene.poselift
+    assert (settings.source, settings.camera_mode, settings.person) == ("/somewhere/clip.json", "orbit", "7")
+    assert settings.actor_height == pytest.approx(1.5)
+
+
+def test_blender_exits_where_poselift_was_left_registered_and_the_exit_hook_runs():
+    code = "import atexit, bpy, poselift; poselift.register(); atexit.register(poselift.unregister)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
