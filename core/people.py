@@ -86,7 +86,8 @@ def to_tracks(found: Detections, skeleton: Skeleton, max_gap: int = 30, **common
             notes.append(f"detections beyond {MAX_PEOPLE_PER_FRAME} in one frame, left out: {crowd.sum()}.")
             found = found.take(~crowd)
         people = link(found, max_gap)
-    members = [np.flatnonzero(people == person) for person in np.unique(people[people >= 0])]
+    by_person = np.argsort(people, kind="stable")[(people < 0).sum() :]
+    members = np.split(by_person, np.flatnonzero(np.diff(people[by_person])) + 1)
     if (people < 0).any():
         notes.append(f"duplicates of other detections, left out: {(people < 0).sum()}.")
     least = min(3, max(map(len, members))) if found.identities is None else 1

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from ..camera import Intrinsics
 from ..errors import CameraError, ReadError, SkeletonError, TrackError
 from ..layouts import LAYOUTS, find_layout, plain_name
-from ..people import Detections, to_tracks
 from ..output import save_npz
+from ..people import Detections, to_tracks
 from ..skeleton import Skeleton
 from ..track import KeypointTrack, exact_rate
 from .files import Progress, checked, choose_layout
@@ -39,34 +39,17 @@ def read(path: Path, layout: str = "auto", progress: Progress | None = None) -> 
     layout: what the joints are, where the file does not name them. Raises `ReadError` with the file and array at fault.
     """
     data = _load(path)
-    if "keypoints" not in data:
-        raise ReadError("no array 'keypoints': this is not a keypoint track.", path)
-    raw = data["keypoints"] if data["keypoints"].ndim == 4 else data["keypoints"][None]
-    if raw.ndim != 4 or raw.shape[-1] != 2 or 0 in raw.shape:
-        shape = data["keypoints"].shape
-        raise ReadError(f"shape {shape}, but (frames, joints, 2) or (people, frames, joints, 2) is needed.", path, "keypoints")
-    given = data.get("scores")
-    scores = (
-        np.ones(raw.shape[:-1]) if given is None else given.reshape(raw.shape[:-1]) if given.size * 2 == raw.size else given
-    )
-    if scores.shape != raw.shape[:-1]:
-        raise ReadError(f"shape {scores.shape} does not fit keypoints {data['keypoints'].shape}.", path, "scores")
-    keypoints, scores, notes = checked(raw, scores)
-    if given is None:
-        notes.append("the file has no scores: every keypoint counts fully.")
-    if not (scores > 0).any():
-        raise ReadError(f"nobody is seen in any of {raw.shape[1]} frames.", path)
+    keypoints, scores, notes = _points(data, path)
     skeleton, order, evidence = _skeleton(data, keypoints, scores, layout, path)
     size = _image_size(data, path)
-    people, length = raw.shape[:2]
-    frames, identity = np.tile(np.arange(length), people), np.repeat(np.arange(people), length)
-    by_time = np.argsort(frames, kind="stable")
+    people, length = scores.shape[:2]
+    # One detection per frame and person, frame by frame, each with the person's number: nothing is left to link.
     found = Detections(
-        keypoints[:, :, order].reshape(-1, len(skeleton), 2)[by_time],
-        scores[:, :, order].reshape(-1, len(skeleton))[by_time],
-        frames[by_time],
+        keypoints[:, :, order].swapaxes(0, 1).reshape(-1, len(skeleton), 2),
+        scores[:, :, order].swapaxes(0, 1).reshape(-1, len(skeleton)),
+        np.repeat(np.arange(length), people),
         length,
-        identity[by_time],
+        np.tile(np.arange(people), length),
     )
     tracks = to_tracks(
         found,
@@ -76,21 +59,40 @@ def read(path: Path, layout: str = "auto", progress: Progress | None = None) -> 
         image_size=size,
         times=data.get("times"),
         intrinsics=_camera(data, size, path),
-        first_frame=int(_numbers(data, "first_frame", 1, path, "[0]")[0]) if "first_frame" in data else 0,
+        first_frame=int(_numbers(data, "first_frame", 1, path, "one number")[0]) if "first_frame" in data else 0,
         notes=notes + evidence,
     )
-    names = data.get("persons")
-    fits = names is not None and names.shape == (people,)
+    names = data.get("persons", np.arange(1, people + 1).astype(str))
+    if names.shape != (people,):
+        raise ReadError(f"shape {names.shape}, but there are {people} people.", path, "persons")
     if progress:
         progress(1.0)
-    return [
-        t.replace(person=str(names[int(t.person)]) if fits and names is not None else str(int(t.person) + 1)) for t in tracks
-    ]
+    return [track.replace(person=str(names[int(track.person)])) for track in tracks]
+
+
+def _points(data: dict[str, NDArray], path: Path) -> tuple[NDArray, NDArray, list[str]]:
+    """Return keypoints (P, T, J, 2), scores (P, T, J) and notes."""
+    if "keypoints" not in data:
+        raise ReadError("no array 'keypoints': this is not a keypoint track.", path)
+    shape = data["keypoints"].shape
+    if len(shape) not in (3, 4) or shape[-1] != 2 or 0 in shape:
+        raise ReadError(f"shape {shape}, but (frames, joints, 2) or (people, frames, joints, 2) is needed.", path, "keypoints")
+    given = data.get("scores", np.ones(shape[:-1]))
+    if given.shape != shape[:-1]:
+        raise ReadError(f"shape {given.shape} does not fit keypoints of shape {shape}.", path, "scores")
+    keypoints, scores, notes = checked(data["keypoints"], given)
+    if "scores" not in data:
+        notes.append("the file has no scores: every keypoint counts fully.")
+    if not (scores > 0).any():
+        raise ReadError(f"nobody is seen in any of {shape[-3]} frames.", path)
+    return (keypoints, scores, notes) if len(shape) == 4 else (keypoints[None], scores[None], notes)
 
 
 def write(path: Path, tracks: Sequence[KeypointTrack]) -> None:
-    """Write the tracks of one clip, aside first, then renamed. Raises `TrackError` where they are of different clips,
-    `OutputError` where the file cannot be written."""
+    """Write the tracks of one clip, whole or not at all.
+
+    Raises `TrackError` where they are of different clips, `OutputError` where the file cannot be written.
+    """
     if not tracks:
         raise TrackError("there is no track to write.")
     first = tracks[0]
