@@ -190,7 +190,7 @@ def track_planes(track: KeypointTrack, skeleton: Skeleton) -> np.ndarray:
 def is_motion_capture(path: Path) -> bool:
     """Say whether a file is a motion-capture archive, by the names of its arrays."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             return {"pos", "quant", "start", "joint_names"} <= set(data.files)
     except (OSError, ValueError, zipfile.BadZipFile):
         return False
@@ -217,7 +217,7 @@ def read_motion_capture(path: Path, skeleton: Skeleton) -> tuple[np.ndarray, np.
     Raises `ReadError` where the file is no such archive or lacks joints of the skeleton.
     """
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             names = [str(n) for n in data["joint_names"]]
             missing = [n for n in skeleton.joint_names if n not in names]
             if missing:

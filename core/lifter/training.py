@@ -25,7 +25,8 @@ from .teacher import Teacher
 from .weights import Weights
 
 CHECKPOINT_SECONDS = 60.0
-NORM_BATCHES = 100
+NORM_SAMPLES = 200_000
+NORM_BATCH = 2048
 STAGES = ("teacher", "student")
 
 
@@ -181,8 +182,9 @@ class Trainer:
             norm.momentum = None  # a plain average over all batches
         self.network.train()
         generator = torch.Generator(self.device).manual_seed(self.settings.seed + 2)
-        for _ in range(NORM_BATCHES):
-            self.network(self.source.sample(2048, generator).plane)
+        samples = min(NORM_SAMPLES, self.steps_of(self.stage) * self.stage_config.batch)  # a short run needs no long mean
+        for _ in range(math.ceil(samples / NORM_BATCH)):
+            self.network(self.source.sample(NORM_BATCH, generator).plane)
         for norm in norms:
             norm.momentum = 0.1
         self.network.eval()

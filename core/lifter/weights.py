@@ -73,7 +73,7 @@ def save(weights: Weights, path: Path) -> None:
 def load(path: Path) -> Weights:
     """Read a weights file. Raises `WeightsError` where it is missing, damaged, newer than this version, or no such file."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             header = json.loads(str(data["header"]))
             arrays = {key: data[key] for key in data.files if key != "header"}
         if header["version"] > VERSION:
