@@ -13,7 +13,7 @@ from ..core.errors import PoseliftError
 from ..core.layouts import LAYOUTS
 from ..core.readers.openpose import frame_files
 from . import session
-from .settings import settings_of
+from .settings import remember, settings_of
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -59,7 +59,7 @@ class POSELIFT_OT_import_keypoints(bpy.types.Operator, ImportHelper):
             manager.progress_end()
         settings = settings_of(context)
         settings.file_format, settings.layout = self.file_format, self.layout
-        settings.remember(path, tracks, session.keep(path, tracks))
+        remember(settings, path, tracks, session.keep(path, tracks))
         people = f"{len(tracks)} people" if len(tracks) > 1 else "1 person"
         self.report({"INFO"}, f"{path.name}: {people}, {settings.detected}")
         return {"FINISHED"}

@@ -16,7 +16,7 @@ from ..core.track import KeypointTrack
 from ..scene import build
 from ..scene.jobs import Job, Progress
 from . import session
-from .settings import PoseliftSettings, settings_of
+from .settings import PoseliftSettings, person_of, settings_of, to_core
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -146,7 +146,7 @@ def prepare(settings: PoseliftSettings) -> Callable[[Progress], session.Lifted]:
 
     Tracks that are not kept any more (the file was reloaded) are read again by the work. Raises `SettingsError`.
     """
-    path, key, person, options = Path(settings.source), settings.session_key, settings.person, settings.to_core()
+    path, key, person, options = Path(settings.source), settings.session_key, person_of(settings), to_core(settings)
     how = {"file_format": settings.file_format, "layout": settings.layout}
     kept = session.find(key, path)
 

@@ -36,14 +36,6 @@ DEVICES = (
     *((("mps", "Metal", "Apple's graphics"),) if sys.platform == "darwin" else ()),
 )
 
-# Blender keeps no reference to the texts of a dynamic enumeration.
-_people_items: list[tuple[str, str, str]] = []
-
-
-def _list_people(group: "PoseliftSettings", _context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
-    _people_items[:] = [(person.name, f"Person {person.name}", person.summary) for person in group.people]
-    return _people_items
-
 
 class PoseliftPerson(bpy.types.PropertyGroup):
     """A person of the imported clip, as the panel lists them."""
@@ -56,7 +48,10 @@ class PoseliftPerson(bpy.types.PropertyGroup):
 
 
 class PoseliftSettings(bpy.types.PropertyGroup):
-    """The panel's settings and what was imported; one per scene, saved with the file."""
+    """The panel's settings and what was imported; one per scene, saved with the file.
+
+    It has no methods and no callbacks: either crashes the module bpy 4.2 when Python ends.
+    """
 
     source: bpy.props.StringProperty(
         name="Keypoints", description="File or folder that the keypoints were read from", subtype="FILE_PATH"
@@ -65,7 +60,7 @@ class PoseliftSettings(bpy.types.PropertyGroup):
     layout: bpy.props.StringProperty(name="Layout", default="auto")
     session_key: bpy.props.StringProperty(name="Session", options={"HIDDEN"})
     people: bpy.props.CollectionProperty(type=PoseliftPerson)
-    person: bpy.props.EnumProperty(name="Person", description="Whom to lift, the best seen first", items=_list_people)
+    person_index: bpy.props.IntProperty(name="Person", description="Whom to lift, the best seen first", min=0)
     detected: bpy.props.StringProperty(name="Detected", description="What the file holds")
     has_rate: bpy.props.BoolProperty(name="Rate Known", description="The keypoints say their frame rate")
     has_size: bpy.props.BoolProperty(name="Size Known", description="The keypoints say their image size")
@@ -119,45 +114,54 @@ class PoseliftSettings(bpy.types.PropertyGroup):
     device: bpy.props.EnumProperty(name="Device", description="Where to compute", items=DEVICES, default="auto")
     result: bpy.props.StringProperty(name="Result", description="The report of the last lift, line by line")
 
-    def remember(self, path: Path, tracks: list[KeypointTrack], key: str) -> None:
-        """Take note of what was imported: path, people, and what the file says about rate and size."""
-        self.source, self.session_key, self.result = str(path), key, ""
-        self.people.clear()
-        for track in tracks:
-            person = self.people.add()
-            person.name = track.person
-            person.summary = f"Seen in {track.coverage:.0%} of {len(track)} frames"
-        self.person = tracks[0].person
-        first = tracks[0]
-        rate = f"{float(first.fps):.6g} fps" if first.fps else "frame rate unknown"
-        camera = first.intrinsics
-        size = first.image_size or ((camera.width, camera.height) if camera else None)
-        self.has_rate, self.has_size = first.fps is not None or first.times is not None, size is not None
-        size_text = f"{size[0]} × {size[1]}" if size else "image size unknown"
-        self.detected = f"{len(first)} frames, {rate}, {size_text}, {first.skeleton.name}"
-
-    def to_core(self) -> LiftSettings:
-        """Return the settings for a lift. Raises `SettingsError` where a value is out of range."""
-        return LiftSettings(
-            camera_mode=self.camera_mode,
-            actor_height=self.actor_height,
-            device=self.device,
-            fps=None if self.has_rate else self.frame_rate(),
-            image_size=None if self.has_size else (self.image_width, self.image_height),
-            fov=self.fov if self.use_fov else None,
-        )
-
-    def frame_rate(self) -> Fraction:
-        """Return the rate that the user gave, exactly."""
-        if self.rate != "CUSTOM":
-            return Fraction(self.rate)
-        return Fraction(self.custom_rate).limit_denominator(1001)
-
 
 def settings_of(context: bpy.types.Context) -> PoseliftSettings:
     """Return the settings of the scene that the user is in."""
     scene: Any = context.scene
     return scene.poselift
+
+
+def remember(settings: PoseliftSettings, path: Path, tracks: list[KeypointTrack], key: str) -> None:
+    """Take note of what was imported: path, people, and what the file says about rate and size."""
+    settings.source, settings.session_key, settings.result = str(path), key, ""
+    settings.people.clear()
+    for track in tracks:
+        person = settings.people.add()
+        person.name = track.person
+        person.summary = f"in {track.coverage:.0%} of the frames"
+    settings.person_index = 0
+    first = tracks[0]
+    rate = f"{float(first.fps):.6g} fps" if first.fps else "frame rate unknown"
+    camera = first.intrinsics
+    size = first.image_size or ((camera.width, camera.height) if camera else None)
+    settings.has_rate, settings.has_size = first.fps is not None or first.times is not None, size is not None
+    size_text = f"{size[0]} × {size[1]}" if size else "image size unknown"
+    frames = "1 frame" if len(first) == 1 else f"{len(first)} frames"
+    settings.detected = f"{frames}, {rate}, {size_text}, {first.skeleton.name}"
+
+
+def to_core(settings: PoseliftSettings) -> LiftSettings:
+    """Return the settings for a lift. Raises `SettingsError` where a value is out of range."""
+    return LiftSettings(
+        camera_mode=settings.camera_mode,
+        actor_height=settings.actor_height,
+        device=settings.device,
+        fps=None if settings.has_rate else frame_rate(settings),
+        image_size=None if settings.has_size else (settings.image_width, settings.image_height),
+        fov=settings.fov if settings.use_fov else None,
+    )
+
+
+def person_of(settings: PoseliftSettings) -> str:
+    """Return the name of the person to lift; empty where nobody was imported."""
+    return settings.people[settings.person_index].name if settings.person_index < len(settings.people) else ""
+
+
+def frame_rate(settings: PoseliftSettings) -> Fraction:
+    """Return the rate that the user gave, exactly."""
+    if settings.rate != "CUSTOM":
+        return Fraction(settings.rate)
+    return Fraction(settings.custom_rate).limit_denominator(1001)
 
 
 CLASSES = (PoseliftPerson, PoseliftSettings)

@@ -53,12 +53,14 @@ def everything(bpy):
 
 
 def test_import_says_what_was_found_and_keeps_the_path(addon, clip):
+    from poselift.operators.settings import person_of
+
     assert addon.ops.poselift.import_keypoints(filepath=str(clip)) == {"FINISHED"}
     settings = addon.context.scene.poselift
     assert settings.source == str(clip)
     assert settings.detected == "24 frames, 29.97 fps, 1280 × 720, human17"
     assert (settings.has_rate, settings.has_size) == (True, True)
-    assert [item.name for item in settings.people] == [settings.person] == ["1"]
+    assert [item.name for item in settings.people] == [person_of(settings)] == ["1"]
 
 
 def test_a_folder_and_one_of_its_files_are_the_same_clip(addon, frames):
@@ -82,7 +84,7 @@ def test_one_file_alone_can_be_asked_for(addon, frames):
     file = sorted(frames.iterdir())[2]
     assert addon.ops.poselift.import_keypoints(filepath=str(file), extent="FILE") == {"FINISHED"}
     assert addon.context.scene.poselift.source == str(file)
-    assert addon.context.scene.poselift.detected.startswith("1 frames")
+    assert addon.context.scene.poselift.detected.startswith("1 frame,")
 
 
 @pytest.mark.parametrize(
@@ -104,22 +106,26 @@ def test_a_bad_file_is_an_error_in_words_and_changes_nothing(addon, clip, tmp_pa
 
 
 def test_settings_become_the_cores(addon, frames):
+    from poselift.operators.settings import to_core
+
     addon.ops.poselift.import_keypoints(filepath=str(frames))
     settings = addon.context.scene.poselift
     settings.rate, settings.image_width, settings.image_height = "30000/1001", 1080, 1920
     settings.actor_height, settings.camera_mode, settings.device = 1.6, "orbit", "cpu"
-    core = settings.to_core()
+    core = to_core(settings)
     assert (core.fps, core.image_size, core.camera_mode, core.device) == (Fraction(30000, 1001), (1080, 1920), "orbit", "cpu")
     assert core.actor_height == pytest.approx(1.6)
     assert core.fov is None
     settings.rate, settings.custom_rate, settings.use_fov, settings.fov = "CUSTOM", 12.5, True, math.radians(40)
-    assert settings.to_core().fps == Fraction(25, 2)
-    assert settings.to_core().fov == pytest.approx(math.radians(40))
+    assert to_core(settings).fps == Fraction(25, 2)
+    assert to_core(settings).fov == pytest.approx(math.radians(40))
 
 
 def test_what_the_file_says_is_not_overridden(addon, clip):
+    from poselift.operators.settings import to_core
+
     addon.ops.poselift.import_keypoints(filepath=str(clip))
-    core = addon.context.scene.poselift.to_core()
+    core = to_core(addon.context.scene.poselift)
     assert (core.fps, core.image_size, core.fov) == (None, None, None)
 
 
@@ -224,7 +230,7 @@ def test_the_chosen_person_is_lifted(addon, tmp_path):
     addon.ops.poselift.import_keypoints(filepath=str(path))
     settings = addon.context.scene.poselift
     assert {item.name for item in settings.people} == {"1", "2"}
-    settings.person = "2"
+    settings.person_index = [item.name for item in settings.people].index("2")
     addon.ops.poselift.lift()
     assert "person 2" in settings.result
     assert addon.context.object.name == "two 2"

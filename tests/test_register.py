@@ -34,7 +34,7 @@ def test_every_property_and_operator_has_a_tooltip(addon):
     shown = [
         p
         for p in settings
-        if p.identifier in {"person", "rate", "custom_rate", "image_width", "actor_height", "camera_mode", "fov"}
+        if p.identifier in {"person_index", "rate", "custom_rate", "image_width", "actor_height", "camera_mode", "fov"}
     ]
     assert len(shown) == 7
     assert all(p.description and not p.description.endswith(".") for p in shown)
@@ -67,9 +67,13 @@ def test_twice_on_is_on_and_twice_off_is_off(bpy):
 def test_a_registration_that_breaks_halfway_leaves_nothing(bpy, monkeypatch):
     from poselift.operators import lift
 
+    class Broken(bpy.types.Operator):
+        bl_idname = "not an identifier"
+        bl_label = "Broken"
+
     before = set(dir(bpy.types))
-    monkeypatch.setattr(lift, "CLASSES", (*lift.CLASSES, int))
-    with pytest.raises((TypeError, RuntimeError, ValueError)):
+    monkeypatch.setattr(lift, "CLASSES", (*lift.CLASSES, Broken))
+    with pytest.raises(RuntimeError):
         poselift.register()
     assert set(dir(bpy.types)) == before
     monkeypatch.undo()
@@ -78,16 +82,19 @@ def test_a_registration_that_breaks_halfway_leaves_nothing(bpy, monkeypatch):
 
 
 def test_settings_survive_in_the_file(addon, tmp_path):
+    from poselift.operators.settings import person_of
+
     settings = addon.context.scene.poselift
     settings.source, settings.actor_height, settings.camera_mode = "/somewhere/clip.json", 1.5, "orbit"
     settings.people.add().name = "7"
-    settings.person = "7"
+    settings.people.add().name = "8"
+    settings.person_index = 1
     addon.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
     addon.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     assert addon.context.scene.poselift.source == ""
     addon.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
     settings = addon.context.scene.poselift
-    assert (settings.source, settings.camera_mode, settings.person) == ("/somewhere/clip.json", "orbit", "7")
+    assert (settings.source, settings.camera_mode, person_of(settings)) == ("/somewhere/clip.json", "orbit", "8")
     assert settings.actor_height == pytest.approx(1.5)
 
 

@@ -31,6 +31,27 @@ def _properties(panel: Any) -> Any:
     return layout
 
 
+class POSELIFT_UL_people(bpy.types.UIList):
+    """The people of the imported clip"""
+
+    def draw_item(
+        self,
+        _context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        _data: Any,
+        item: Any,
+        _icon: int | None,
+        _active_data: Any,
+        _active_property: str | None,
+        _index: int | None = 0,
+        _flag: int | None = 0,
+    ) -> None:
+        """Draw one person."""
+        row = layout.row()
+        row.label(text=f"Person {item.name}", icon="USER")
+        row.label(text=item.summary)
+
+
 class POSELIFT_PT_source(_SidebarPanel, bpy.types.Panel):
     """Where the keypoints come from"""
 
@@ -50,7 +71,8 @@ class POSELIFT_PT_source(_SidebarPanel, bpy.types.Panel):
             about.label(text=line)
         column = layout.column()
         if len(settings.people) > 1:
-            column.prop(settings, "person")
+            rows = min(len(settings.people), 4)
+            column.template_list("POSELIFT_UL_people", "", settings, "people", settings, "person_index", rows=rows, maxrows=4)
         if not settings.has_rate:
             column.prop(settings, "rate")
             if settings.rate == "CUSTOM":
@@ -121,4 +143,4 @@ class POSELIFT_PT_result(_SidebarPanel, bpy.types.Panel):
             column.separator(factor=0.5)
 
 
-CLASSES = (POSELIFT_PT_source, POSELIFT_PT_lift, POSELIFT_PT_result)
+CLASSES = (POSELIFT_UL_people, POSELIFT_PT_source, POSELIFT_PT_lift, POSELIFT_PT_result)
