@@ -57,11 +57,20 @@ def body_points(joints: Floats, extras: Floats) -> dict[str, Floats]:
     return points | {"neck": points["mid_shoulder"], "mid_hip": points["pelvis"], "upper_neck": points["neck_base"]}
 
 
+# Detectors learn these from the means of labels in the image, which are not quite the images of the means in space.
+_MEANS = {"neck": ("l_shoulder", "r_shoulder"), "mid_hip": ("l_hip", "r_hip")}
+
+
 def true_keypoints(points: dict[str, Floats], skeleton: Skeleton) -> Floats:
     """Return the exact projections (T, J, 2) of a layout's keypoints through `camera`, pixels."""
     intrinsics, rotation, translation = camera()
     world = np.stack([points[name] for name in skeleton.joint_names], 1)
-    return project(world @ rotation.T + translation, intrinsics)
+    inside: Floats = world @ rotation.T + translation
+    keypoints = project(inside, intrinsics)
+    for name in _MEANS.keys() & set(skeleton.joint_names):
+        sources = [skeleton.index(source) for source in _MEANS[name]]
+        keypoints[:, skeleton.index(name)] = keypoints[:, sources].mean(1)
+    return keypoints
 
 
 def detect(points: dict[str, Floats], skeleton: Skeleton, rng: np.random.Generator) -> tuple[Floats, Floats]:

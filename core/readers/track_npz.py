@@ -9,8 +9,8 @@ first_frame, parents (J,).
 from __future__ import annotations
 
 import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -124,38 +124,39 @@ def write(path: Path, tracks: Sequence[KeypointTrack]) -> None:
 
 def _load(path: Path) -> dict[str, NDArray]:
     """Return the known arrays as doubles, integers or text."""
-    out = {}
-    try:
+    with _damage_named(path):
         with zipfile.ZipFile(path) as archive:
-            packed = sum(info.file_size for info in archive.infolist() if info.filename.removesuffix(".npy") in _KINDS)
-        if packed > MAX_BYTES:
-            raise ReadError(f"{packed / 2**30:.0f} GiB unpacked; no keypoint track is that large.", path)
+            unpacked = sum(info.file_size for info in archive.infolist() if info.filename.removesuffix(".npy") in _KINDS)
+        if unpacked > MAX_BYTES:
+            raise ReadError(f"{unpacked / 2**30:.3g} GiB unpacked; no keypoint track is that large.", path)
         with np.load(path, allow_pickle=False) as data:
-            for key in set(_KINDS) & set(data.files):
-                out[key] = _plain(data, key, path)
-    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise ReadError(f"not a readable .npz archive: {error}.", path) from error
-    return out
+            return {key: _plain(data, key, path) for key in _KINDS.keys() & set(data.files)}
+
+
+@contextmanager
+def _damage_named(path: Path, place: str = "") -> Iterator[None]:
+    """Turn whatever zipfile, zlib, tokenize and NumPy raise on damaged bytes (it is a long list) into a `ReadError`."""
+    try:
+        yield
+    except (ReadError, MemoryError):
+        raise
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if "pickle" in reason or "Object arrays" in reason:
+            raise ReadError("holds pickled objects, which could run code: refused; save plain arrays.", path, place) from error
+        raise ReadError(f"a damaged {'array' if place else '.npz archive'}: {reason}.", path, place) from error
 
 
 def _plain(data: np.lib.npyio.NpzFile, key: str, path: Path) -> NDArray:
-    try:
+    with _damage_named(path, key):
         value = data[key]
-    except MemoryError as error:
-        raise ReadError("too large for this machine's memory.", path, key) from error
-    except (ValueError, SyntaxError, TypeError, KeyError, UnicodeError, zipfile.BadZipFile, zlib.error) as error:
-        if "pickle" in str(error) or "Object arrays" in str(error):
-            raise ReadError("holds pickled objects, which could run code: refused; save plain arrays.", path, key) from error
-        raise ReadError(f"a damaged array: {error}.", path, key) from error
-    kind = value.dtype.kind if isinstance(value, np.ndarray) else ""
     wanted = {"f": "fiu", "i": "iuf", "U": "US"}[_KINDS[key]]
-    if kind not in wanted:
-        raise ReadError(
-            f"{getattr(value, 'dtype', 'no array')} where {'text' if wanted == 'US' else 'numbers'} are needed.", path, key
-        )
-    if kind == "S":
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in wanted:
+        found = value.dtype if isinstance(value, np.ndarray) else "no array"
+        raise ReadError(f"{found} where {'text' if wanted == 'US' else 'numbers'} are needed.", path, key)
+    if value.dtype.kind == "S":
         return np.char.decode(value, "utf-8", "replace")
-    return value if kind == "U" else value.astype(np.float64)
+    return value if value.dtype.kind == "U" else value.astype(np.float64)
 
 
 def _numbers(data: dict[str, NDArray], key: str, count: int, path: Path, form: str) -> NDArray:
