@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..interpolation import over_time
 from ..rotation import normalised
 from ..skeleton import Skeleton
 from .bones import opposite_bones, pose_from_directions
+from .root import place_root
 
 Array = NDArray[np.float64]
 
@@ -24,10 +26,12 @@ class SolveSettings:
 
     `noise`: size in metres, at the person, of a keypoint error that counts 1; larger ones count less and less.
     `prior`: standard deviation in radians of a bone's direction around the lifted one. `acceleration`: metres per second
-    squared, of joints and root, that count 1. `smoothing` scales the last term; 0 turns it off.
+    squared, of joints and root, that count 1. `smoothing` scales the last term; 0 turns it off. Between `rounds` the root
+    path is placed anew for the poses found so far: its slow errors in depth are what single steps mend last.
     """
 
-    iterations: int = 150
+    iterations: int = 240
+    rounds: int = 3
     noise: float = 0.015
     prior: float = 0.25
     acceleration: float = 12.0
@@ -54,16 +58,24 @@ def solve_track(
     sum_j s_j rho(|depth (x/z - n)| / noise) + |u - u0|^2 / prior^2 + |x''|^2 / acceleration^2, rho(e) = log(1 + e^2 / 2).
     Returns directions (T, J, 3) and the root path (T, 3).
     """
-    problem = _Problem(direction, root, lengths, rays, scores, skeleton, fps, settings, device)
-    optimiser = torch.optim.Adam([problem.direction, problem.offset], settings.step)
-    for iteration in range(settings.iterations):
-        optimiser.param_groups[0]["lr"] = settings.step * (1 - 0.9 * iteration / settings.iterations)
-        optimiser.zero_grad(set_to_none=True)
-        problem.loss().backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        if progress:
-            progress((iteration + 1) / settings.iterations)
-    return problem.result()
+    current = direction
+    for round_ in range(settings.rounds):
+        if round_:
+            pose = pose_from_directions(current, lengths, skeleton)
+            placed, good = place_root(pose, rays, scores)
+            root = over_time(placed, good) if good.any() else root
+        problem = _Problem(direction, current, root, lengths, rays, scores, skeleton, fps, settings, device)
+        optimiser = torch.optim.Adam([problem.direction, problem.offset], settings.step)
+        for iteration in range(settings.iterations // settings.rounds):
+            share = (round_ + iteration * settings.rounds / settings.iterations) / settings.rounds
+            optimiser.param_groups[0]["lr"] = settings.step * (1 - 0.9 * share)
+            optimiser.zero_grad(set_to_none=True)
+            problem.loss().backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            if progress:
+                progress(share)
+        current, root = problem.result()
+    return current, root
 
 
 class _Problem:
@@ -71,6 +83,7 @@ class _Problem:
 
     def __init__(
         self,
+        prior: Array,
         direction: Array,
         root: Array,
         lengths: Array,
@@ -87,7 +100,7 @@ class _Problem:
         seen = np.isfinite(rays).all(-1) & (scores > 0)
         self.plane = tensor(np.where(seen[..., None], rays[..., :2], 0.0))
         self.weight = tensor(np.where(seen, scores, 0.0))
-        self.prior = tensor(direction)
+        self.prior = tensor(prior)
         self.direction = tensor(direction).requires_grad_()
         # The root moves in units of its distance: sideways and in depth alike a step changes the image about as much.
         self.start = tensor(root)
