@@ -71,6 +71,10 @@ class PoseliftSettings(bpy.types.PropertyGroup):
     custom_rate: bpy.props.FloatProperty(
         name="FPS", description="Frames per second of the footage", default=30.0, min=0.1, max=10000.0, precision=3
     )
+    use_size: bpy.props.BoolProperty(
+        name="Known Image Size",
+        description="Set the footage's image size; otherwise the smallest usual one that holds the keypoints is taken",
+    )
     image_width: bpy.props.IntProperty(
         name="Resolution X",
         description="Width of the footage in pixels, which the keypoints do not say",
@@ -91,6 +95,7 @@ class PoseliftSettings(bpy.types.PropertyGroup):
         name="Actor Height",
         description="Height of the person, which sets the scale of everything",
         default=1.75,
+        precision=3,
         min=0.05,
         max=50.0,
         soft_min=0.5,
@@ -128,16 +133,17 @@ def remember(settings: PoseliftSettings, path: Path, tracks: list[KeypointTrack]
     for track in tracks:
         person = settings.people.add()
         person.name = track.person
-        person.summary = f"in {track.coverage:.0%} of the frames"
+        person.summary = f"seen {track.coverage:.0%}"
     settings.person_index = 0
     first = tracks[0]
-    rate = f"{float(first.fps):.6g} fps" if first.fps else "frame rate unknown"
     camera = first.intrinsics
     size = first.image_size or ((camera.width, camera.height) if camera else None)
     settings.has_rate, settings.has_size = first.fps is not None or first.times is not None, size is not None
-    size_text = f"{size[0]} × {size[1]}" if size else "image size unknown"
     frames = "1 frame" if len(first) == 1 else f"{len(first)} frames"
-    settings.detected = f"{frames}, {rate}, {size_text}, {first.skeleton.name}"
+    facts = [first.skeleton.name, frames]
+    facts += [f"{float(first.fps):.4g} fps"] if first.fps else []
+    facts += [f"{size[0]} × {size[1]} px"] if size else []
+    settings.detected = ", ".join(facts)
 
 
 def to_core(settings: PoseliftSettings) -> LiftSettings:
@@ -147,7 +153,7 @@ def to_core(settings: PoseliftSettings) -> LiftSettings:
         actor_height=settings.actor_height,
         device=settings.device,
         fps=None if settings.has_rate else frame_rate(settings),
-        image_size=None if settings.has_size else (settings.image_width, settings.image_height),
+        image_size=(settings.image_width, settings.image_height) if settings.use_size and not settings.has_size else None,
         fov=settings.fov if settings.use_fov else None,
     )
 

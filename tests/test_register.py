@@ -34,7 +34,8 @@ def test_every_property_and_operator_has_a_tooltip(addon):
     shown = [
         p
         for p in settings
-        if p.identifier in {"person_index", "rate", "custom_rate", "image_width", "actor_height", "camera_mode", "fov"}
+        if p.identifier
+        in {"person_index", "rate", "custom_rate", "use_size", "image_width", "actor_height", "camera_mode", "fov"}
     ]
     assert len(shown) == 7
     assert all(p.description and not p.description.endswith(".") for p in shown)

@@ -78,7 +78,9 @@ class POSELIFT_PT_source(_SidebarPanel, bpy.types.Panel):
             if settings.rate == "CUSTOM":
                 column.prop(settings, "custom_rate")
         if not settings.has_size:
+            column.row(heading="Image Size").prop(settings, "use_size", text="Known")
             size = column.column(align=True)
+            size.active = settings.use_size
             size.prop(settings, "image_width")
             size.prop(settings, "image_height")
 
@@ -106,7 +108,7 @@ class POSELIFT_PT_lift(_SidebarPanel, bpy.types.Panel):
         column.prop(settings, "device")
         if job is not None:
             share, stage = job.progress
-            layout.progress(factor=share, text="Stopping…" if job.cancelling else stage.capitalize())
+            layout.progress(factor=share, text="Stopping…" if job.cancelling else stage.capitalize() or "Starting")
             layout.label(text="Esc stops it and changes nothing")
             return
         large = layout.row()
@@ -115,7 +117,7 @@ class POSELIFT_PT_lift(_SidebarPanel, bpy.types.Panel):
         if not has_torch():
             hint = layout.box().column(align=True)
             hint.label(text="PyTorch is missing", icon="ERROR")
-            for line in wrapped(context, "Install it for this Blender: copy the command, run it in a terminal, restart.", 2):
+            for line in wrapped(context, "Install it for this Blender: copy the command, run it in a terminal, restart.", 1):
                 hint.label(text=line)
             hint.operator(POSELIFT_OT_copy_torch_command.bl_idname, icon="COPYDOWN")
 
@@ -135,7 +137,8 @@ class POSELIFT_PT_result(_SidebarPanel, bpy.types.Panel):
         """Draw the report, warnings marked."""
         layout: Any = self.layout
         column = layout.column(align=True)
-        for entry in settings_of(context).result.split("\n"):
+        settings = settings_of(context)
+        for entry in settings.result.replace(settings.source, Path(settings.source).name).split("\n"):
             warning = entry.startswith("warning: ")
             for number, line in enumerate(wrapped(context, entry.removeprefix("warning: "), 2 if warning else 0)):
                 icon = "ERROR" if warning and number == 0 else "BLANK1" if warning else "NONE"
