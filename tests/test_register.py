@@ -31,13 +31,10 @@ def test_the_tab_the_operators_the_menu_and_the_property_are_there(addon):
 
 def test_every_property_and_operator_has_a_tooltip(addon):
     settings = type(addon.context.scene.poselift).bl_rna.properties
-    shown = [
-        p
-        for p in settings
-        if p.identifier
-        in {"person_index", "rate", "custom_rate", "use_size", "image_width", "actor_height", "camera_mode", "fov"}
-    ]
-    assert len(shown) == 7
+    names = {"person_index", "rate", "custom_rate", "use_size", "image_width", "image_height"}
+    names |= {"actor_height", "camera_mode", "use_fov", "fov", "device"}
+    shown = [p for p in settings if p.identifier in names]
+    assert len(shown) == len(names)
     assert all(p.description and not p.description.endswith(".") for p in shown)
     for name in dir(addon.ops.poselift):
         assert getattr(addon.ops.poselift, name).get_rna_type().description
