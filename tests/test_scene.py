@@ -491,3 +491,11 @@ def test_cancelled_work_stops_at_its_next_progress_and_errors_come_through():
 
     with pytest.raises(RigError, match="no bones"):
         Job(broken).start().result()
+
+
+def test_the_name_given_for_eevee_is_one_that_this_blender_has(bpy):
+    from poselift.scene import compat
+
+    scene = bpy.context.scene
+    scene.render.engine = compat.eevee_engine()
+    assert scene.render.engine.startswith("BLENDER_EEVEE")
