@@ -17,11 +17,6 @@ def current() -> tuple[bpy.types.Scene, bpy.types.ViewLayer]:
     return scene, layer
 
 
-def new_file() -> None:
-    """Begin an empty file: one scene and nothing in it, with Blender's own startup settings. Preferences and add-ons stay."""
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-
-
 @contextmanager
 def all_or_nothing() -> Iterator[None]:
     """Undo, when the block raises, what it did to Blender's data: new datablocks, scene settings, selection, mode."""
