@@ -213,7 +213,9 @@ def test_completion_gives_the_conditional_mean_and_moves_nothing_that_was_seen()
     error = (filled - truth)[:, [7, 10]].square().mean()
     guess = truth[:, :1] + mean.view(17, 2)[[7, 10]]
     assert error < 0.7 * (guess - truth[:, [7, 10]]).square().mean()
-    nothing = complete(torch.full((1, 17, 2), torch.nan, dtype=torch.float64), torch.zeros(1, 17, dtype=torch.bool), mean, covariance)
+    nothing = complete(
+        torch.full((1, 17, 2), torch.nan, dtype=torch.float64), torch.zeros(1, 17, dtype=torch.bool), mean, covariance
+    )
     assert torch.allclose(nothing.view(-1), mean, atol=1e-6)
 
 
