@@ -4,6 +4,7 @@
 #   make test-all   the tests, on Blender 4.5 LTS and 5.0
 #   make lint       style, types and the direction of dependencies
 #   make bench      frames per second of reading, lifting and keying
+#   make pictures   the README's picture, rendered anew, in docs/images/
 #   make package    the extension's zip, built and validated by Blender's own tool, in dist/
 #   make clean      remove what the targets above made, but not the environments; make distclean removes those too
 # PYTEST_ARGS passes options on: make test PYTEST_ARGS="-k camera -x"
@@ -28,7 +29,7 @@ define install
 	@touch $(1)/ready
 endef
 
-.PHONY: demo test test-all lint bench package clean distclean
+.PHONY: demo test test-all lint bench pictures package clean distclean
 .DEFAULT_GOAL := test
 
 $(READY): requirements-dev.txt requirements.txt pyproject.toml scripts/check_system.sh
@@ -60,6 +61,9 @@ lint: $(READY) | $(TYPES)
 
 bench: $(READY)
 	$(VENV)/bin/python scripts/bench.py
+
+pictures: $(READY)
+	$(VENV)/bin/python scripts/pictures.py
 
 package: $(READY)
 	$(VENV)/bin/python scripts/package.py
