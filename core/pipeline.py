@@ -177,6 +177,7 @@ class _Run:
         with self.stage("camera", 0.95, 1.0):
             if settings.camera_mode == "static":
                 up = world.up_in_camera(joints, track.scores, rotation, skeleton)
+                up = world.levelled(joints, track.scores, up, skeleton, fps)
                 r, t = world.static_camera(joints, track.scores, up, skeleton, settings.actor_height)
                 turn, shift = np.tile(r, (len(track), 1, 1)), np.tile(t, (len(track), 1))
             else:

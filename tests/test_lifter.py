@@ -83,9 +83,9 @@ def test_student_reprojects_exactly_and_keeps_the_root_at_the_origin():
 
 
 def test_student_mixes_neighbours_only_in_a_graph_convolution():
-    from poselift.core.lifter.student import GraphConvolution, neighbours
+    from poselift.core.lifter.student import GraphConvolution, joint_graph
 
-    layer = GraphConvolution(2, 5, neighbours(HUMAN17))
+    layer = GraphConvolution(2, 5, joint_graph(HUMAN17, "neighbours"))
     torch.nn.init.normal_(layer.edges)
     x = torch.zeros(2, 17, 1)
     base = layer(x)

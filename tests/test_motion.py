@@ -159,6 +159,18 @@ def test_the_static_world_is_upright_on_its_floor_and_in_front_of_the_camera(wal
         assert np.abs(rotation[2, 0]) < 1e-9 and rotation[2, 1] > 0.9
 
 
+def test_standing_feet_level_the_world(walk):
+    _, seen, _, _ = walk
+    scores = np.ones((240, 17))
+    true_up = camera()[1] @ [0, 0, 1]
+    for axis in np.eye(3):
+        tilted = matrix_from_axis_angle(axis, np.array(np.radians(5))) @ true_up
+        assert angle(world.levelled(seen, scores, tilted, HUMAN17, FPS), true_up) < max(1.0, 0.4 * angle(tilted, true_up))
+    still = np.repeat(seen[:1], 240, 0)  # who stands still says nothing about the floor's slope
+    assert angle(world.levelled(still, scores, true_up, HUMAN17, FPS), true_up) < 2
+    assert np.array_equal(world.levelled(seen, np.zeros((240, 17)), true_up, HUMAN17, FPS), true_up)
+
+
 def test_half_a_body_is_set_upright_by_its_trunk(walk):
     _, seen, _, _ = walk
     scores = np.ones((240, 17))

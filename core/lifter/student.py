@@ -7,20 +7,38 @@ normalisation runs along contiguous memory, which trains several times as fast a
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
+from ..errors import SettingsError
 from ..skeleton import Skeleton
 from .config import StudentConfig
 from .geometry import back_project
 
+_SPREAD = 0.05
+"""Standard deviation of the initial edge weights; 0.25 trains much worse."""
 
-def neighbours(skeleton: Skeleton) -> Tensor:
-    """Return the (J, J) adjacency of a skeleton: 1 for bones, both ways, and for every joint with itself."""
-    adjacency = torch.eye(len(skeleton))
+
+class Graph(NamedTuple):
+    """mask: (J, J) 1 where joint i listens to joint j. start: (J, J) initial edge weights, the mean over the neighbours."""
+
+    mask: Tensor
+    start: Tensor
+
+
+def joint_graph(skeleton: Skeleton, reach: str) -> Graph:
+    """Return the graph of a skeleton: bones, both ways, and every joint with itself; with the reach 'all', any two joints.
+
+    Raises `SettingsError` for another reach.
+    """
+    if reach not in ("neighbours", "all"):
+        raise SettingsError(f"there is no graph reach '{reach}'; known are neighbours and all.")
+    bones = torch.eye(len(skeleton))
     for parent, child in skeleton.edges:
-        adjacency[parent, child] = adjacency[child, parent] = 1
-    return adjacency
+        bones[parent, child] = bones[child, parent] = 1
+    return Graph(bones if reach == "neighbours" else torch.ones_like(bones), bones / bones.sum(1, keepdim=True))
 
 
 def channel_map(linear: nn.Linear, x: Tensor) -> Tensor:
@@ -34,22 +52,22 @@ def channel_map(linear: nn.Linear, x: Tensor) -> Tensor:
 class GraphConvolution(nn.Module):
     """Graph convolution with one adjacency per output channel (ITES' physically adaptive graph convolution).
 
-    out[d, i] = sum_j softmax_j(M_d over the neighbours of i)[i, j] (W h)[d, j]; M is trainable.
+    out[d, i] = sum_j (A * M_d)[i, j] (W h)[d, j]; the edge weights A * M_d are trained as one array.
     """
 
     mask: Tensor
 
-    def __init__(self, inputs: int, outputs: int, adjacency: Tensor) -> None:
+    def __init__(self, inputs: int, outputs: int, graph: Graph) -> None:
         super().__init__()
         self.linear = nn.Linear(inputs, outputs)
-        self.edges = nn.Parameter(torch.zeros(outputs, *adjacency.shape))
-        self.register_buffer("mask", torch.where(adjacency > 0, 0.0, float("-inf")), persistent=False)
+        start = graph.start + _SPREAD * torch.randn(outputs, *graph.start.shape)
+        self.edges = nn.Parameter(start * graph.mask)
+        self.register_buffer("mask", graph.mask, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (inputs, J, N) to (outputs, J, N)."""
         mixed = channel_map(self.linear, x)
-        weights = torch.softmax(self.edges + self.mask, -1)
-        return torch.bmm(weights.to(mixed.dtype), mixed)
+        return torch.bmm((self.edges * self.mask).to(mixed.dtype), mixed)
 
 
 class ChannelNorm(nn.BatchNorm1d):
@@ -80,9 +98,9 @@ class NonLocal(nn.Module):
 class GraphBlock(nn.Module):
     """Two graph convolutions around a skip connection, then a non-local branch."""
 
-    def __init__(self, channels: int, adjacency: Tensor) -> None:
+    def __init__(self, channels: int, graph: Graph) -> None:
         super().__init__()
-        self.convolutions = nn.ModuleList(GraphConvolution(channels, channels, adjacency) for _ in range(2))
+        self.convolutions = nn.ModuleList(GraphConvolution(channels, channels, graph) for _ in range(2))
         self.norms = nn.ModuleList(ChannelNorm(channels) for _ in range(2))
         self.non_local = NonLocal(channels)
 
@@ -104,11 +122,11 @@ class Student(nn.Module):
 
     def __init__(self, config: StudentConfig, skeleton: Skeleton, distance: float) -> None:
         super().__init__()
-        adjacency = neighbours(skeleton)
-        self.enter = GraphConvolution(2, config.channels, adjacency)
+        graph = joint_graph(skeleton, config.reach)
+        self.enter = GraphConvolution(2, config.channels, graph)
         self.enter_norm = ChannelNorm(config.channels)
-        self.blocks = nn.Sequential(*(GraphBlock(config.channels, adjacency) for _ in range(config.blocks)))
-        self.depth = GraphConvolution(config.channels, 1, adjacency)
+        self.blocks = nn.Sequential(*(GraphBlock(config.channels, graph) for _ in range(config.blocks)))
+        self.depth = GraphConvolution(config.channels, 1, graph)
         self.register_buffer("mirror", torch.ones(()))
         self.root = skeleton.root
         self.distance = distance

@@ -95,8 +95,8 @@ def load(path: Path) -> Weights:
 
 
 def _halved(key: str, array: np.ndarray) -> bool:
-    """Variances and the statistics span too many magnitudes for half precision, and are small."""
-    return array.dtype.kind == "f" and not key.startswith("statistics.") and "running_" not in key
+    """Large arrays are; variances and statistics span too many magnitudes, and what is small costs nothing."""
+    return array.dtype.kind == "f" and array.size >= 4096 and not key.startswith("statistics.") and "running_" not in key
 
 
 def _checksum(arrays: dict[str, np.ndarray]) -> str:

@@ -65,17 +65,34 @@ def solve_track(
             placed, good = place_root(pose, rays, scores)
             root = over_time(placed, good) if good.any() else root
         problem = _Problem(direction, current, root, lengths, rays, scores, skeleton, fps, settings, device)
-        optimiser = torch.optim.Adam([problem.direction, problem.offset], settings.step)
+        adam = _Adam([problem.direction, problem.offset])
         for iteration in range(settings.iterations // settings.rounds):
             share = (round_ + iteration * settings.rounds / settings.iterations) / settings.rounds
-            optimiser.param_groups[0]["lr"] = settings.step * (1 - 0.9 * share)
-            optimiser.zero_grad(set_to_none=True)
-            problem.loss().backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            adam.step(problem.loss(), settings.step * (1 - 0.9 * share))
             if progress:
                 progress(share)
         current, root = problem.result()
     return current, root
+
+
+class _Adam:
+    """Adam (Kingma and Ba 2015, algorithm 1). torch.optim's imports torch's compiler first, which takes three seconds."""
+
+    def __init__(self, variables: list[Tensor]) -> None:
+        self.variables, self.count = variables, 0
+        self.first = [torch.zeros_like(v) for v in variables]
+        self.second = [torch.zeros_like(v) for v in variables]
+
+    def step(self, loss: Tensor, rate: float, decay: tuple[float, float] = (0.9, 0.999)) -> None:
+        """Take one step down the gradient of `loss`."""
+        self.count += 1
+        gradients = torch.autograd.grad(loss, self.variables)
+        correction = [1 - d**self.count for d in decay]
+        with torch.no_grad():
+            for variable, gradient, m, v in zip(self.variables, gradients, self.first, self.second, strict=True):
+                m.lerp_(gradient, 1 - decay[0])
+                v.mul_(decay[1]).addcmul_(gradient, gradient, value=1 - decay[1])
+                variable.addcdiv_(m, (v / correction[1]).sqrt_().add_(1e-8), value=-rate / correction[0])
 
 
 class _Problem:
