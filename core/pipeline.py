@@ -170,9 +170,12 @@ class _Run:
                 raise TrackError(f"{track.label}: no frame shows enough of the body to place it before the camera.")
             start = over_time(start, good)
             direction, path = solve.solve_track(
-                direction, start, lengths, rays, track.scores, skeleton, fps,
-                solve.SolveSettings(smoothing=settings.smoothing), lifter.device, self.advance,
-            )  # fmt: skip
+                solve.Evidence(direction, lengths, rays, track.scores, skeleton, fps),
+                start,
+                solve.SolveSettings(smoothing=settings.smoothing),
+                lifter.device,
+                self.advance,
+            )
             joints = bones.pose_from_directions(direction, lengths, skeleton) + path[:, None]
         with self.stage("camera", 0.95, 1.0):
             if settings.camera_mode == "static":
@@ -198,7 +201,7 @@ class _Run:
         if fps is None and track.times is not None and len(track) > 1:
             fps = Fraction(1 / float(np.median(np.diff(track.times)))).limit_denominator(1001)
         if fps is None:
-            self.report.warnings.append(f"the frame rate is unknown; {GUESSED_FPS} was assumed, give it (fps).")
+            self.report.warnings.append(f"the frame rate is unknown; {GUESSED_FPS} was assumed: set it.")
             fps = GUESSED_FPS
         return fps
 
@@ -210,11 +213,11 @@ class _Run:
         size = settings.image_size or track.image_size
         if size is None:
             size = _guessed_size(track)
-            self.report.warnings.append(f"the image size is unknown; {size[0]} x {size[1]} was assumed, give it (size).")
+            self.report.warnings.append(f"the image size is unknown; {size[0]} x {size[1]} was assumed: set it.")
         if settings.fov is not None:
             return Intrinsics.from_fov(*size, settings.fov, "given field of view")
         self.report.warnings.append(
-            f"the camera is unknown; a field of view of {np.degrees(GUESSED_FOV):.0f} degrees was assumed, give it (fov)."
+            f"the camera is unknown; a field of view of {np.degrees(GUESSED_FOV):.0f} degrees was assumed: set it."
         )
         return Intrinsics.from_fov(*size, GUESSED_FOV, "assumed")
 

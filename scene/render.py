@@ -10,9 +10,9 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
+from ..core.output import written_aside
 from .build import Built
 from .compat import colour_material
-from .export import written_aside
 from .state import current, temporary
 
 VIEWS = {"front": (0.0, -1.0, 0.12), "side": (1.0, 0.0, 0.12), "back": (0.0, 1.0, 0.12), "three-quarter": (0.8, -1.0, 0.4)}

@@ -12,7 +12,7 @@ from walking_figure import HEIGHT, animate
 from poselift.core.camera import project, unproject
 from poselift.core.errors import TrackError
 from poselift.core.motion import bones, root, world
-from poselift.core.motion.solve import SolveSettings, solve_track
+from poselift.core.motion.solve import Evidence, SolveSettings, solve_track
 from poselift.core.rotation import matrix_from_axis_angle
 from poselift.core.skeleton import HUMAN17, tree
 
@@ -98,7 +98,7 @@ def solved(walk, turn, noise, smoothing=1.0, hide=()):
     scores[:, list(hide)] = 0
     start, _ = root.place_root(bones.pose_from_directions(direction, lengths, HUMAN17), rays, scores)
     settings = SolveSettings(smoothing=smoothing)
-    end, path = solve_track(direction, start, lengths, rays, scores, HUMAN17, FPS, settings, CPU)
+    end, path = solve_track(Evidence(direction, lengths, rays, scores, HUMAN17, FPS), start, settings, CPU)
     before = bones.pose_from_directions(direction, lengths, HUMAN17) + start[:, None]
     return before, bones.pose_from_directions(end, lengths, HUMAN17) + path[:, None]
 

@@ -376,7 +376,7 @@ def test_a_file_that_cannot_be_written_is_an_error_and_leaves_nothing(bpy, tmp_p
         export.save_bvh(tmp_path / "folder.bvh", built.armature)
     old = tmp_path / "old.bvh"
     old.write_text("before")
-    with pytest.raises(OutputError, match="disk full"), export.written_aside(old) as aside:
+    with pytest.raises(OutputError, match="disk full"), written_aside(old) as aside:
         aside.write_text("half")
         raise OSError("disk full")
     assert old.read_text() == "before"

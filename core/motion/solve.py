@@ -39,32 +39,42 @@ class SolveSettings:
     step: float = 0.02
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What a solve is made from. T frames, J joints, camera frame.
+
+    direction: (T, J, 3) lifted unit vectors from parent to joint, the start and the prior; lengths: (J,) metres;
+    rays: (T, J, 3) with z = 1, NaN where unseen; scores: (T, J).
+    """
+
+    direction: Array
+    lengths: Array
+    rays: Array
+    scores: Array
+    skeleton: Skeleton
+    fps: float
+
+
 def solve_track(
-    direction: Array,
+    evidence: Evidence,
     root: Array,
-    lengths: Array,
-    rays: Array,
-    scores: Array,
-    skeleton: Skeleton,
-    fps: float,
     settings: SolveSettings,
     device: torch.device,
     progress: Callable[[float], None] | None = None,
 ) -> tuple[Array, Array]:
     """Fit bone directions and the root path to what was seen.
 
-    direction: (T, J, 3) lifted unit vectors, camera frame, the start and the prior; root: (T, 3) metres, the start;
-    lengths: (J,) metres; rays: (T, J, 3) with z = 1, NaN where unseen; scores: (T, J). Minimised by Adam over all frames:
+    root: (T, 3) metres, camera frame, the start of the path. Minimised by Adam over all frames:
     sum_j s_j rho(|depth (x/z - n)| / noise) + |u - u0|^2 / prior^2 + |x''|^2 / acceleration^2, rho(e) = log(1 + e^2 / 2).
     Returns directions (T, J, 3) and the root path (T, 3).
     """
-    current = direction
+    current = evidence.direction
     for round_ in range(settings.rounds):
         if round_:
-            pose = pose_from_directions(current, lengths, skeleton)
-            placed, good = place_root(pose, rays, scores)
+            pose = pose_from_directions(current, evidence.lengths, evidence.skeleton)
+            placed, good = place_root(pose, evidence.rays, evidence.scores)
             root = over_time(placed, good) if good.any() else root
-        problem = _Problem(direction, current, root, lengths, rays, scores, skeleton, fps, settings, device)
+        problem = _Problem(evidence, current, root, settings, device)
         adam = _Adam([problem.direction, problem.offset])
         for iteration in range(settings.iterations // settings.rounds):
             share = (round_ + iteration * settings.rounds / settings.iterations) / settings.rounds
@@ -99,33 +109,23 @@ class _Problem:
     """The variables and constants of one solve, as float32 tensors on the device."""
 
     def __init__(
-        self,
-        prior: Array,
-        direction: Array,
-        root: Array,
-        lengths: Array,
-        rays: Array,
-        scores: Array,
-        skeleton: Skeleton,
-        fps: float,
-        settings: SolveSettings,
-        device: torch.device,
+        self, evidence: Evidence, direction: Array, root: Array, settings: SolveSettings, device: torch.device
     ) -> None:
         def tensor(array: Array) -> Tensor:
             return torch.from_numpy(np.float32(array)).to(device)
 
-        seen = np.isfinite(rays).all(-1) & (scores > 0)
-        self.plane = tensor(np.where(seen[..., None], rays[..., :2], 0.0))
-        self.weight = tensor(np.where(seen, scores, 0.0))
-        self.prior = tensor(prior)
+        seen = np.isfinite(evidence.rays).all(-1) & (evidence.scores > 0)
+        self.plane = tensor(np.where(seen[..., None], evidence.rays[..., :2], 0.0))
+        self.weight = tensor(np.where(seen, evidence.scores, 0.0))
+        self.prior = tensor(evidence.direction)
         self.direction = tensor(direction).requires_grad_()
         # The root moves in units of its distance: sideways and in depth alike a step changes the image about as much.
         self.start = tensor(root)
         self.unit = tensor(np.maximum(root[:, 2:], 0.5) * np.array([0.1, 0.1, 0.3]))
         self.offset = torch.zeros_like(self.start).requires_grad_()
-        self.chain = tensor(_chain(skeleton, lengths))
-        self.opposite = opposite_bones(skeleton)
-        self.fps, self.settings, self.skeleton, self.lengths = fps, settings, skeleton, lengths
+        self.chain = tensor(_chain(evidence.skeleton, evidence.lengths))
+        self.opposite = opposite_bones(evidence.skeleton)
+        self.evidence, self.settings = evidence, settings
 
     def unit_directions(self) -> Tensor:
         """Directions of length 1, those of a midpoint's two bones opposite."""
@@ -148,7 +148,7 @@ class _Problem:
         total = (self.weight * torch.log1p(error.square().sum(-1) / 2)).sum()
         total = total + (direction - self.prior).square().sum() / settings.prior**2
         if settings.smoothing > 0 and len(joints) > 2:
-            acceleration = torch.diff(joints, n=2, dim=0) * (self.fps**2 / settings.acceleration)
+            acceleration = torch.diff(joints, n=2, dim=0) * (self.evidence.fps**2 / settings.acceleration)
             total = total + settings.smoothing * acceleration.square().sum()
         return total / len(joints)
 
@@ -156,7 +156,7 @@ class _Problem:
     def result(self) -> tuple[Array, Array]:
         """Return float64 directions, exactly of length 1 (roots' are zero), and the root path."""
         direction = normalised(self.unit_directions().double().cpu().numpy())
-        for joint, parent in enumerate(self.skeleton.parents):
+        for joint, parent in enumerate(self.evidence.skeleton.parents):
             if parent < 0:
                 direction[:, joint] = 0.0
         for left, right in self.opposite:
