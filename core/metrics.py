@@ -18,9 +18,20 @@ def mpjpe(estimate: Array, truth: Array) -> Array:
 
 def n_mpjpe(estimate: Array, truth: Array, root: int = 0) -> Array:
     """Return (T,) mean joint distances after the best scale per frame, roots together (least squares; no rotation)."""
+    return mpjpe(*scaled_pair(estimate, truth, root))
+
+
+def pck(estimate: Array, truth: Array, limit: float, root: int = 0) -> Array:
+    """Return (T,) shares of joints nearer than `limit` to the true ones, after the best scale as in `n_mpjpe`."""
+    a, b = scaled_pair(estimate, truth, root)
+    return (np.linalg.norm(a - b, axis=-1) < limit).mean(-1)
+
+
+def scaled_pair(estimate: Array, truth: Array, root: int) -> tuple[Array, Array]:
+    """Return both poses relative to their roots, the estimate scaled, frame by frame, to fit in least squares."""
     a, b = estimate - estimate[:, root : root + 1], truth - truth[:, root : root + 1]
     scale = (a * b).sum((-1, -2)) / np.maximum((a * a).sum((-1, -2)), np.finfo(a.dtype).tiny)
-    return mpjpe(a * scale[:, None, None], b)
+    return a * scale[:, None, None], b
 
 
 def p_mpjpe(estimate: Array, truth: Array) -> Array:

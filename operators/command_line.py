@@ -21,6 +21,7 @@ from ..core.lifter.device import DEVICES
 from ..core.lifter.weights import DEFAULT, available
 from ..core.pipeline import CAMERA_MODES
 from ..core.readers import FORMATS
+from .evaluate_command import evaluate_weights
 from .inspect_command import inspect_inputs
 from .lift_command import ENDINGS, lift_inputs
 from .terminal import say
@@ -60,6 +61,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_lift(commands.add_parser("lift", help="lift keypoints to 3D", description="Lift keypoint files to 3D motion."))
     _add_inspect(commands.add_parser("inspect", help="say what a file is", description="Say what keypoint files hold."))
     _add_train(commands.add_parser("train", help="train a lifter", description="Train a lifter from 2D poses."))
+    _add_evaluate(
+        commands.add_parser("evaluate", help="score a lifter", description="Score weights against 3D motion capture.")
+    )
     return parser
 
 
@@ -113,6 +117,17 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     _add_source(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=evaluate_weights)
+    parser.add_argument("data", metavar="DATA", help="a motion-capture .npz that the weights were not trained on")
+    parser.add_argument(
+        "--weights", nargs="+", default=available(), help="names or files (default: all that come with Poselift)"
+    )
+    parser.add_argument("--samples", type=int, default=8192, help="poses per condition (default: 8192)")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
 
 
 def _argument(convert: Callable[[str], T], what: str) -> Callable[[str], T]:

@@ -23,6 +23,7 @@ from motions import (
 
 from poselift.core.camera import Intrinsics
 from poselift.core.errors import CameraError, OutputError, RigError, SettingsError
+from poselift.core.output import written_aside
 from poselift.core.rig.bones import bone_table
 from poselift.core.rig.rest import rest_pose
 from poselift.core.skeleton import HUMAN17

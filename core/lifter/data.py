@@ -76,7 +76,8 @@ def head_joint(skeleton: Skeleton) -> int:
 class MotionCapture:
     """Poses of a motion-capture archive (the design's `cmu17` format) through random virtual cameras.
 
-    A category of motions is drawn with the square root of its share, so that no dance drowns the rest.
+    A category of motions is drawn with the square root of its share, so that no dance drowns the rest. `unit` is the body
+    unit in metres.
     """
 
     def __init__(self, path: Path, skeleton: Skeleton, config: LifterConfig, device: torch.device) -> None:
@@ -88,13 +89,13 @@ class MotionCapture:
         self._distance = config.distance
         self._mirror = torch.from_numpy(skeleton.mirror.copy()).to(device)
         self._root = skeleton.root
-        self._unit = 1.0
+        self.unit = 1.0
         head = head_joint(skeleton)
         probe = torch.Generator(device).manual_seed(0)
         # The body unit in metres: with it, the head's mean distance in 2D is 1/t. Two rounds, for perspective changes it.
         for _ in range(2):
             mean = self._project(STATISTICS_SAMPLES, probe).plane[:, head].norm(dim=-1).mean()
-            self._unit *= float(mean) * config.distance
+            self.unit *= float(mean) * config.distance
         self.statistics = PoseStatistics.of(self._project(STATISTICS_SAMPLES, probe).plane, skeleton)
         self._mean, self._covariance = (
             torch.from_numpy(array).to(device, torch.float64) for array in (self.statistics.mean, self.statistics.covariance)
@@ -123,7 +124,7 @@ class MotionCapture:
     def _project(self, count: int, generator: torch.Generator) -> Batch:
         device, views = self._poses.device, self._views
         draw = torch.rand(count, generator=generator, device=device, dtype=torch.float64)
-        pose = self._poses[torch.searchsorted(self._cumulated, draw).clamp_max(self.size - 1)] / self._unit
+        pose = self._poses[torch.searchsorted(self._cumulated, draw).clamp_max(self.size - 1)] / self.unit
         if views.mirror:
             flip = torch.rand(count, generator=generator, device=device) < 0.5
             mirrored = pose[:, self._mirror] * pose.new_tensor([-1.0, 1.0, 1.0])
