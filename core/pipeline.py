@@ -157,8 +157,8 @@ class _Run:
         with self.stage("lift", 0.15, 0.4):
             inputs = prepare(track, lifter.weights, fps)
             lifted = lifter.lift(inputs.plane, self.advance)
-            flipped = mirrored_frames(hinge_evidence(lifted.pose, skeleton), fps)
-            lifted = mirror(lifted, flipped, distance)
+            flipped, turned = (mirrored_frames(hinge_evidence(x, skeleton), fps) for x in (lifted.pose, lifted.teacher_pose()))
+            lifted = mirror(lifted, flipped, turned, distance)
             back = np.swapaxes(inputs.look, -1, -2)
             pose, rotation = lifted.pose @ inputs.look, back @ lifted.rotation
         with self.stage("solve", 0.4, 0.95):

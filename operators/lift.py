@@ -10,7 +10,7 @@ import bpy
 
 from ..core import readers
 from ..core.errors import CancelledError, PoseliftError, TrackError
-from ..core.lifter.device import has_torch
+from ..core.lifter.device import has_torch, leave_a_core_free
 from ..core.pipeline import lift
 from ..core.track import KeypointTrack
 from ..scene import build
@@ -52,7 +52,7 @@ class POSELIFT_OT_lift(bpy.types.Operator):
             work = prepare(settings_of(context))
         except PoseliftError as error:
             return self._failed(error)
-        session.begin(Job(work, "poselift lift"))
+        session.begin(Job(beside_the_window(work), "poselift lift"))
         manager: Any = context.window_manager
         self._timer = manager.event_timer_add(TICK, window=context.window)
         manager.modal_handler_add(self)
@@ -130,6 +130,17 @@ class POSELIFT_OT_lift(bpy.types.Operator):
         redraw(context)
 
 
+def beside_the_window(work: Callable[[Progress], session.Lifted]) -> Callable[[Progress], session.Lifted]:
+    """Return the work, done on all processor cores but the one that draws the window."""
+
+    def done(progress: Progress) -> session.Lifted:
+        if has_torch():
+            leave_a_core_free()
+        return work(progress)
+
+    return done
+
+
 def why_not(context: bpy.types.Context) -> str:
     """Return what is missing for a lift, as a sentence for the user; empty where nothing is."""
     if session.running() is not None:
@@ -137,7 +148,7 @@ def why_not(context: bpy.types.Context) -> str:
     if context.scene is None or not settings_of(context).source:
         return "Import keypoints first"
     if not has_torch():
-        return "PyTorch is missing; see Preferences > Add-ons > Poselift"
+        return "PyTorch is missing; the tab says how to install it"
     return ""
 
 

@@ -19,7 +19,7 @@ from poselift.core.lifter.config import LifterConfig, StudentConfig, TeacherConf
 from poselift.core.lifter.data import Batch, PoseStatistics
 from poselift.core.lifter.device import resolve_device
 from poselift.core.lifter.impute import complete
-from poselift.core.lifter.inference import Lifted, Lifter, mirror
+from poselift.core.lifter.inference import Lifter, mirror
 from poselift.core.lifter.losses import student_losses, teacher_losses
 from poselift.core.lifter.student import Student
 from poselift.core.lifter.teacher import Teacher
@@ -281,16 +281,15 @@ def test_mirroring_keeps_the_image_the_camera_pose_and_turns_depth_around():
     plane = np.asarray(random_plane(20))
     lifted = lifter.lift(plane)
     chosen = np.arange(20) % 2 == 0
-    twin = mirror(lifted, chosen, 5.0)
+    twin = mirror(lifted, chosen, chosen, 5.0)
     assert np.allclose(twin.pose[..., :2] / (twin.pose[..., 2:] + 5), plane, atol=1e-5)
     assert np.allclose(twin.pose[chosen, :, 2], -lifted.pose[chosen, :, 2])
     assert np.array_equal(twin.pose[~chosen], lifted.pose[~chosen])
     assert np.allclose(np.linalg.det(twin.rotation), 1, atol=1e-5)
 
-    def camera(x: Lifted) -> np.ndarray:
-        return np.einsum("tab,tjb->tja", x.rotation, x.canonical)
-
-    assert np.allclose(camera(twin)[chosen], camera(lifted)[chosen] * [1, 1, -1])
+    apart = mirror(lifted, chosen, ~chosen, 5.0)
+    assert np.array_equal(apart.pose, twin.pose) and np.array_equal(apart.canonical[chosen], lifted.canonical[chosen])
+    assert np.allclose(twin.teacher_pose()[chosen], lifted.teacher_pose()[chosen] * [1, 1, -1])
 
 
 def test_configurations_survive_json_and_name_what_is_wrong():

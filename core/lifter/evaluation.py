@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..metrics import n_mpjpe, p_mpjpe, pck
+from .anatomy import hinge_evidence
 from .config import ViewConfig
 from .data import MotionCapture
 from .inference import Lifter, mirror
@@ -53,6 +54,8 @@ def evaluate(
 ) -> list[Score]:
     """Score a lifter's student and teacher, and poses of no depth, under every condition.
 
+    Anatomy decides the mirror image of each pose, as in `pipeline.lift` but from single frames.
+
     progress: called with 1 after each condition. Raises `ReadError`.
     """
     config, skeleton = lifter.weights.config, lifter.weights.skeleton
@@ -63,11 +66,14 @@ def evaluate(
         assert true is not None
         truth = true.double().numpy() * source.unit * 1000
         lifted = lifter.lift(plane.double().numpy())
-        twin = mirror(lifted, np.ones(samples, bool), config.distance)
+        wrong = [hinge_evidence(pose, skeleton) < 0 for pose in (lifted.pose, lifted.teacher_pose())]
+        lifted = mirror(lifted, wrong[0], wrong[1], config.distance)
+        everything = np.ones(samples, bool)
+        twin = mirror(lifted, everything, everything, config.distance)
         flat = np.concatenate([plane.double().numpy(), np.zeros((*plane.shape[:2], 1))], -1)
         pairs = {
             "student": (lifted.pose, twin.pose),
-            "teacher": tuple(x.canonical @ np.swapaxes(x.rotation, -1, -2) for x in (lifted, twin)),
+            "teacher": (lifted.teacher_pose(), twin.teacher_pose()),
             "no depth": (flat, flat),
         }
         scores += [_score(name, network, pose, other, truth, skeleton.root) for network, (pose, other) in pairs.items()]

@@ -33,6 +33,10 @@ class Lifted:
     canonical: Array
     rotation: Array
 
+    def teacher_pose(self) -> Array:
+        """Return the teacher's pose (T, J, 3) in camera axes."""
+        return self.canonical @ np.swapaxes(self.rotation, -1, -2)
+
 
 class Lifter:
     """A teacher and a student, loaded and ready on a device."""
@@ -75,18 +79,19 @@ def cached_lifter(path: Path, modified: int, device: torch.device) -> Lifter:
     return Lifter(load(path), device)
 
 
-def mirror(lifted: Lifted, frames: NDArray[np.bool_], distance: float) -> Lifted:
-    """Mirror the chosen frames (T,) in depth, pose and teacher alike; the 2D pose, seen from `distance`, stays the same.
+def mirror(lifted: Lifted, pose: NDArray[np.bool_], teacher: NDArray[np.bool_], distance: float) -> Lifted:
+    """Mirror chosen frames in depth: the student's where `pose` (T,) says so, the teacher's where `teacher` (T,) does.
 
-    The student's joints move along their rays to the opposite depth. The teacher's camera pose D R Y, D = diag(1, 1, -1),
-    is written with S = diag(1, -1, 1) as (D R S)(S Y): a rotation again, and the canonical pose mirrored front to back.
+    The student's joints move along their rays to the opposite depth: the 2D pose, seen from `distance`, stays the same. The
+    teacher's camera pose D R Y, D = diag(1, 1, -1), is written with S = diag(1, -1, 1) as (D R S)(S Y): a rotation again, and
+    the canonical pose mirrored front to back.
     """
     z = lifted.pose[..., 2:]
     twin = np.concatenate([lifted.pose[..., :2] * (distance - z) / (distance + z), -z], -1)
     depth, front = np.array([1.0, 1.0, -1.0]), np.array([1.0, -1.0, 1.0])
-    chosen = frames[:, None, None]
+    chosen = teacher[:, None, None]
     return Lifted(
-        np.where(chosen, twin, lifted.pose),
+        np.where(pose[:, None, None], twin, lifted.pose),
         np.where(chosen, lifted.canonical * front, lifted.canonical),
         np.where(chosen, depth[:, None] * lifted.rotation * front, lifted.rotation),
     )
