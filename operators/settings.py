@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from ..core.lifter.weights import DEFAULT, available
 from ..core.pipeline import LiftSettings
 from ..core.track import KeypointTrack
 
@@ -35,6 +36,13 @@ DEVICES = (
     ("cuda", "CUDA", "An NVIDIA graphics card"),
     *((("mps", "Metal", "Apple's graphics"),) if sys.platform == "darwin" else ()),
 )
+
+
+_ABOUT_WEIGHTS = {
+    "human17-anchored": "Learned with motion capture's 3D: the more accurate",
+    "human17-paper": "Learned from 2D poses alone, as the paper does: for comparison",
+}
+WEIGHTS = tuple((name, name, _ABOUT_WEIGHTS.get(name, "")) for name in available())
 
 
 class PoseliftPerson(bpy.types.PropertyGroup):
@@ -116,6 +124,9 @@ class PoseliftSettings(bpy.types.PropertyGroup):
         max=math.radians(170),
         subtype="ANGLE",
     )
+    weights: bpy.props.EnumProperty(
+        name="Weights", description="What the network has learned from", items=WEIGHTS, default=DEFAULT
+    )
     device: bpy.props.EnumProperty(name="Device", description="Where to compute", items=DEVICES, default="auto")
     result: bpy.props.StringProperty(name="Result", description="The report of the last lift, line by line")
 
@@ -152,6 +163,7 @@ def to_core(settings: PoseliftSettings) -> LiftSettings:
         camera_mode=settings.camera_mode,
         actor_height=settings.actor_height,
         device=settings.device,
+        weights=settings.weights,
         fps=None if settings.has_rate else frame_rate(settings),
         image_size=(settings.image_width, settings.image_height) if settings.use_size and not settings.has_size else None,
         fov=settings.fov if settings.use_fov else None,

@@ -105,6 +105,7 @@ class POSELIFT_PT_lift(_SidebarPanel, bpy.types.Panel):
         value = row.row()
         value.active = settings.use_fov
         value.prop(settings, "fov", text="")
+        column.prop(settings, "weights")
         column.prop(settings, "device")
         if job is not None:
             share, stage = job.progress
