@@ -18,7 +18,8 @@ from .cleaning import CleaningSettings, clean
 from .errors import SettingsError, TrackError
 from .interpolation import over_time
 from .layouts import to_canonical
-from .lifter.weights import DEFAULT
+from .lifter.device import resolve_device
+from .lifter.weights import DEFAULT, find
 from .motion.motion import Motion
 from .report import Report
 from .skeleton import Skeleton
@@ -77,14 +78,12 @@ def lift(track: KeypointTrack, settings: LiftSettings | None = None, progress: P
     Raises `TrackError`, `SkeletonError`, `CameraError`, `SettingsError`, `WeightsError`, `DeviceError`,
     `TorchMissingError`.
     """
-    from .lifter.device import resolve_device
-    from .lifter.inference import cached_lifter
-    from .lifter.weights import find
-
     run = _Run(track, settings or LiftSettings(), progress)
     with run.stage("load", 0.0, 0.1):
         device = resolve_device(run.settings.device)
         path = find(run.settings.weights)
+        from .lifter.inference import cached_lifter  # imports torch, which the line before the last has found
+
         lifter = cached_lifter(path, path.stat().st_mtime_ns, device)
         run.report.weights, run.report.device = lifter.weights.name, str(device)
     with run.stage("clean", 0.1, 0.15):
@@ -140,7 +139,7 @@ class _Run:
             f"{camera.width} x {camera.height}, focal length {camera.fx:.0f} px, "
             f"field of view {np.degrees(camera.fov):.1f} degrees ({camera.source or 'given'})"
         )
-        self.report.warnings += track.notes
+        self.report.notes += track.notes
         return track
 
     def solve(self, track: KeypointTrack, lifter: Lifter) -> Motion:

@@ -12,7 +12,7 @@ class Report:
     """Facts about one lift, filled stage by stage.
 
     Reprojection errors are pixels; `seconds` maps stage names to durations; `cleaned` counts changed keypoints by kind;
-    `worst_frames` are source frame numbers to look at.
+    `worst_frames` are source frame numbers to look at. `warnings` ask for something; `notes` only say how it was read.
     """
 
     source: str = ""
@@ -31,6 +31,7 @@ class Report:
     worst_frames: list[int] = field(default_factory=list)
     cleaned: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,4 +56,4 @@ class Report:
             lines.append(f"{self.mirrored_frames} frames were mirrored in depth, so that knees and elbows bend the right way")
         if self.worst_frames:
             lines.append("frames to look at: " + ", ".join(map(str, self.worst_frames)))
-        return lines + [f"warning: {text}" for text in self.warnings]
+        return lines + [f"note: {text}" for text in self.notes] + [f"warning: {text}" for text in self.warnings]

@@ -8,17 +8,17 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from ..core.lifter.device import resolve_device
+from ..core.lifter.weights import find, load
 from .terminal import progress_bar, show
 
 
 def evaluate_weights(options: argparse.Namespace) -> int:
     """Print one table per weights; return the exit status."""
-    from ..core.lifter.device import resolve_device
-    from ..core.lifter.evaluation import CONDITIONS, evaluate
-    from ..core.lifter.inference import Lifter
-    from ..core.lifter.weights import find, load
-
     device = resolve_device(options.device)
+    from ..core.lifter.evaluation import CONDITIONS, evaluate  # these two import torch
+    from ..core.lifter.inference import Lifter
+
     found = {}
     for name in options.weights:
         lifter = Lifter(load(find(name)), device)

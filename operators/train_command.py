@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import OutputError, SettingsError
+from ..core.lifter import weights
+from ..core.lifter.config import preset
+from ..core.lifter.device import resolve_device
+from ..core.skeleton import HUMAN17
 from .terminal import Bar, progress_bar, say
 
 if TYPE_CHECKING:
@@ -16,19 +20,15 @@ if TYPE_CHECKING:
 
 def train_lifter(options: argparse.Namespace) -> int:
     """Train and write a weights file; return the exit status."""
-    from ..core.lifter import weights
-    from ..core.lifter.config import preset
-    from ..core.lifter.data import open_source
-    from ..core.lifter.device import resolve_device
-    from ..core.lifter.training import Trainer, TrainSettings
-    from ..core.skeleton import HUMAN17
-
     output = Path(options.output)
     if output.suffix != ".npz" or not output.parent.is_dir():
         raise OutputError(f"{output}: give a file ending in .npz, in a folder that exists.")
     if min(options.epochs or 2, options.epoch_samples or 1) < 1:
         raise SettingsError("epochs and samples per epoch are at least 1.")
     device = resolve_device(options.device)
+    from ..core.lifter.data import open_source  # these two import torch
+    from ..core.lifter.training import Trainer, TrainSettings
+
     config = preset(options.preset)
     source = open_source(
         [Path(name) for name in options.data], HUMAN17, config, device, file_format=options.format, layout=options.layout

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -118,3 +120,23 @@ def test_inspect_says_what_a_clip_is(clip, capsys):
     assert main(["inspect", str(clip), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found[0]["format"] == "openpose" and found[0]["people"][0]["frames"] == 24
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["lift", "CLIP", "-o", "OUT/x.npz", *CAMERA], 1),
+        (["train", "CLIP", "-o", "OUT/w.npz"], 2),
+        (["evaluate", "CLIP"], 2),
+    ],
+)
+def test_without_torch_the_user_is_told_what_to_do(clip, tmp_path, arguments, status):
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from poselift.operators.command_line import main; sys.exit(main(sys.argv[1:]))"
+    )
+    filled = [a.replace("CLIP", str(clip)).replace("OUT", str(tmp_path)) for a in arguments]
+    done = subprocess.run([sys.executable, "-c", program, *filled], capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert "PyTorch is needed" in done.stderr and "Traceback" not in done.stderr
+    assert left_in(tmp_path) == []

@@ -38,7 +38,7 @@ def resolve_device(name: str = "auto") -> torch.device:
     """
     try:
         import torch
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: a library of torch's own does not load
         raise TorchMissingError(f"PyTorch is needed to lift and cannot be imported ({error}); install it.") from error
     if name not in DEVICES:
         raise DeviceError(f"there is no device '{name}'; known are {', '.join(DEVICES)}.")

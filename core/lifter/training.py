@@ -262,7 +262,8 @@ def scaled_schedule(config: LifterConfig, epochs: int) -> LifterConfig:
 def use_bfloat16(precision: str, device: torch.device) -> bool:
     """Say whether to multiply in bfloat16: on CUDA, and on CPUs with matrix units for it, unless told otherwise."""
     if precision == "auto":
-        return device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_amx_tile_supported())
+        has_matrix_units = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)  # not in every version of torch
+        return device.type == "cuda" or (device.type == "cpu" and bool(has_matrix_units()))
     if precision not in ("float32", "bfloat16"):
         raise SettingsError(f"there is no precision '{precision}'; known are auto, float32 and bfloat16.")
     return precision == "bfloat16"
