@@ -23,7 +23,7 @@ from .lifter.weights import DEFAULT, find
 from .motion.motion import Motion
 from .report import Report
 from .skeleton import Skeleton
-from .track import KeypointTrack
+from .track import KeypointTrack, exact_rate
 
 if TYPE_CHECKING:
     from .lifter.inference import Lifter
@@ -198,7 +198,7 @@ class _Run:
     def _frame_rate(self, track: KeypointTrack) -> Fraction:
         fps = self.settings.fps or track.fps
         if fps is None and track.times is not None and len(track) > 1:
-            fps = Fraction(1 / float(np.median(np.diff(track.times)))).limit_denominator(1001)
+            fps = exact_rate(1 / float(np.median(np.diff(track.times))))
         if fps is None:
             self.report.warnings.append(f"the frame rate is unknown; {GUESSED_FPS} was assumed: set it.")
             fps = GUESSED_FPS

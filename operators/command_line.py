@@ -9,26 +9,25 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from typing import TypeVar
 
 import numpy as np
 
-from ..core.errors import PoseliftError
+from ..core.errors import PoseliftError, TrackError
 from ..core.layouts import LAYOUTS
 from ..core.lifter.config import PRESETS
 from ..core.lifter.device import DEVICES
 from ..core.lifter.weights import DEFAULT, available
 from ..core.pipeline import CAMERA_MODES
 from ..core.readers import FORMATS
+from ..core.track import exact_rate
 from .evaluate_command import evaluate_weights
 from .inspect_command import inspect_inputs
 from .lift_command import ENDINGS, lift_inputs
-from .terminal import say
+from .terminal import FAILED, USAGE, say
 from .train_command import train_lifter
 
 T = TypeVar("T")
-DONE, FAILED, USAGE = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,7 +82,7 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", choices=[e[1:] for e in ENDINGS], default="blend", help="kind of files in an output folder")
     _add_source(parser)
     parser.add_argument("--person", default="best", help="'best' (default: the one best seen), 'all', or a person's name")
-    parser.add_argument("--fps", type=_argument(Fraction, "a frame rate such as 30 or 30000/1001"), help="frame rate")
+    parser.add_argument("--fps", type=_argument(exact_rate, "a frame rate such as 30, 29.97 or 30000/1001"), help="frame rate")
     parser.add_argument("--size", type=_argument(_size, "a size such as 1920x1080"), help="image size in pixels, WIDTHxHEIGHT")
     parser.add_argument("--fov", type=_argument(_degrees, "an angle"), help="field of view over the larger side, degrees")
     parser.add_argument("--camera", choices=CAMERA_MODES, default="static", help="what the camera does (default: static)")
@@ -136,7 +135,7 @@ def _argument(convert: Callable[[str], T], what: str) -> Callable[[str], T]:
     def converted(text: str) -> T:
         try:
             return convert(text)
-        except (ValueError, ZeroDivisionError):
+        except (ValueError, TrackError):
             raise argparse.ArgumentTypeError(f"'{text}' is not {what}") from None
 
     return converted

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..core.lifter.device import resolve_device
 from ..core.lifter.weights import find, load
-from .terminal import progress_bar, show
+from .terminal import DONE, progress_bar, show
 
 
 def evaluate_weights(options: argparse.Namespace) -> int:
@@ -33,7 +33,7 @@ def evaluate_weights(options: argparse.Namespace) -> int:
             found[lifter.weights.name] = evaluate(lifter, Path(options.data), options.samples, progress=advance)
     if options.json:
         show(json.dumps({name: [asdict(score) for score in scores] for name, scores in found.items()}, indent=1))
-        return 0
+        return DONE
     for name, scores in found.items():
         show(f"{name}: {options.samples} poses of {Path(options.data).name} per row; errors in millimetres")
         show("| condition | network | P-MPJPE | N-MPJPE | PCK@150 | mirrored | P-MPJPE, oracle |")
@@ -41,4 +41,4 @@ def evaluate_weights(options: argparse.Namespace) -> int:
         for s in scores:
             values = f"{s.p_mpjpe:.1f} | {s.n_mpjpe:.1f} | {100 * s.pck:.1f} % | {100 * s.mirrored:.1f} % | {s.oracle:.1f}"
             show(f"| {s.condition} | {s.network} | {values} |")
-    return 0
+    return DONE

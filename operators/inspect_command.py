@@ -11,7 +11,7 @@ from typing import Any
 from ..core.errors import PoseliftError
 from ..core.readers import detect_format, find_clips, read
 from ..core.track import KeypointTrack
-from .terminal import say, show
+from .terminal import DONE, FAILED, say, show
 
 
 def inspect_inputs(options: argparse.Namespace) -> int:
@@ -32,7 +32,7 @@ def inspect_inputs(options: argparse.Namespace) -> int:
         show(json.dumps(found, indent=1))
     else:
         show("\n".join(line for clip in found if "people" in clip for line in _lines(clip)))
-    return 1 if failed else 0
+    return FAILED if failed else DONE
 
 
 def _describe(track: KeypointTrack) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ..core.motion.motion import Motion
 from ..core.pipeline import LiftSettings, lift
 from ..core.readers import find_clips, read
 from ..core.track import KeypointTrack
-from .terminal import progress_bar, say, show
+from .terminal import DONE, FAILED, progress_bar, say, show
 
 ENDINGS = (".blend", ".bvh", ".npz")
 
@@ -51,7 +51,7 @@ def lift_inputs(options: argparse.Namespace) -> int:
             say(f"poselift: {error}")
     if options.json:
         show(json.dumps(reports, indent=1))
-    return 1 if any("error" in report for report in reports) else 0
+    return FAILED if any("error" in report for report in reports) else DONE
 
 
 def _clips(names: list[str]) -> tuple[list[Path], list[dict]]:

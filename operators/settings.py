@@ -12,7 +12,7 @@ import bpy
 
 from ..core.lifter.weights import DEFAULT, available
 from ..core.pipeline import LiftSettings
-from ..core.track import KeypointTrack
+from ..core.track import KeypointTrack, exact_rate
 
 RATES = (
     ("24000/1001", "23.98 fps", "Film at video speed, exactly 24000/1001"),
@@ -179,7 +179,7 @@ def frame_rate(settings: PoseliftSettings) -> Fraction:
     """Return the rate that the user gave, exactly."""
     if settings.rate != "CUSTOM":
         return Fraction(settings.rate)
-    return Fraction(settings.custom_rate).limit_denominator(1001)
+    return exact_rate(round(settings.custom_rate, 3))  # Blender holds it in single precision
 
 
 CLASSES = (PoseliftPerson, PoseliftSettings)

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+DONE, FAILED, USAGE = 0, 1, 2
+"""Exit statuses: all done; some inputs failed; bad usage."""
+
 
 class Bar(Protocol):
     """The part of a progress bar that is used here."""

@@ -12,7 +12,7 @@ from ..core.lifter import weights
 from ..core.lifter.config import preset
 from ..core.lifter.device import resolve_device
 from ..core.skeleton import HUMAN17
-from .terminal import Bar, progress_bar, say
+from .terminal import DONE, Bar, progress_bar, say
 
 if TYPE_CHECKING:
     from ..core.lifter.training import Progress, Trainer
@@ -51,7 +51,7 @@ def train_lifter(options: argparse.Namespace) -> int:
     if not options.quiet:
         samples = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in trained.notes.items())
         say(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB; {samples})")
-    return 0
+    return DONE
 
 
 def _run(trainer: Trainer, quiet: bool) -> None:

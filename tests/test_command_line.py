@@ -113,6 +113,14 @@ def test_a_failed_write_leaves_the_old_file_alone(clip, tmp_path, monkeypatch, c
     assert target.read_bytes() == b"precious" and left_in(tmp_path) == ["out.npz"]
 
 
+def test_rates_of_broadcast_are_exact_however_they_are_written(clip, tmp_path):
+    for written in ("29.97", "30000/1001"):
+        arguments = ["lift", str(clip), "-o", str(tmp_path / "out.npz"), "--size", "1920x1080", "--fov", "50", "-q"]
+        assert main([*arguments, "--fps", written]) == 0
+        with np.load(tmp_path / "out.npz", allow_pickle=False) as data:
+            assert data["fps_fraction"].tolist() == [30000, 1001]
+
+
 def test_inspect_says_what_a_clip_is(clip, capsys):
     assert main(["inspect", str(clip)]) == 0
     text = capsys.readouterr().out

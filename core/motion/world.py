@@ -16,7 +16,6 @@ from ..skeleton import Skeleton
 
 Array = NDArray[np.float64]
 
-CAMERA_MODES = ("static", "orbit")
 ORBIT_SMOOTHING_SECONDS = 0.15
 
 FOOT_LEVEL = 0.03
