@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 
 from .errors import SkeletonError
 
+SPINES = ("up", "front")
+USUAL_HEIGHT = 1.75
+"""Metres; of an actor where neither user nor skeleton says anything."""
+
 
 @dataclass(frozen=True)
 class Hinge:
@@ -35,24 +39,34 @@ class Hinge:
 
 @dataclass(frozen=True)
 class BodyAxes:
-    """The joints that span the body's own frame: `down` to `up`, and `right` to `left` (pairs, averaged)."""
+    """The joints that span the body's own frame: `down` to `up` along the spine, and `right` to `left` (pairs, averaged).
+
+    spine: where that first line points while the body stands: 'up' on two legs, to its 'front' on four.
+    """
 
     down: str
     up: str
     right_left: tuple[tuple[str, str], ...]
+    spine: str = "up"
+
+    def __post_init__(self) -> None:
+        if self.spine not in SPINES:
+            raise SkeletonError(f"a spine points {' or '.join(SPINES)}, not '{self.spine}'.")
 
 
 @dataclass(frozen=True)
 class Stature:
     """What "height" means for a skeleton: `factor` times the bones that end in `joints` (left and right averaged).
 
-    `feet` are the joints nearest the floor, `foot_height` how high they stand, as a share of the height.
+    `feet` are the joints nearest the floor, `foot_height` how high they stand, as a share of the height. `usual` is the
+    height in metres that an actor of unknown height is given.
     """
 
     joints: tuple[str, ...]
     factor: float
     feet: tuple[str, ...]
     foot_height: float
+    usual: float = USUAL_HEIGHT
 
 
 @dataclass(frozen=True)
@@ -147,9 +161,9 @@ class Skeleton:
             "parents": list(self.parents),
             "mirror_pairs": [list(pair) for pair in self.mirror_pairs],
             "hinges": [[h.joint, h.before, h.after, h.sign, h.weight] for h in self.hinges],
-            "axes": [self.axes.down, self.axes.up, [list(p) for p in self.axes.right_left]] if self.axes else None,
+            "axes": _axes_to_list(self.axes) if self.axes else None,
             "midpoints": [list(triple) for triple in self.midpoints],
-            "stature": [list(s.joints), s.factor, list(s.feet), s.foot_height] if (s := self.stature) else None,
+            "stature": _stature_to_list(self.stature) if self.stature else None,
         }
 
     @classmethod
@@ -163,14 +177,29 @@ class Skeleton:
                 parents=tuple(map(int, data["parents"])),
                 mirror_pairs=tuple((str(a), str(b)) for a, b in data.get("mirror_pairs", ())),
                 hinges=tuple(Hinge(str(j), str(b), str(a), int(s), float(w)) for j, b, a, s, w in data.get("hinges", ())),
-                axes=BodyAxes(str(axes[0]), str(axes[1]), tuple((str(a), str(b)) for a, b in axes[2])) if axes else None,
+                axes=BodyAxes(str(axes[0]), str(axes[1]), tuple((str(a), str(b)) for a, b in axes[2]), *map(str, axes[3:]))
+                if axes
+                else None,
                 midpoints=tuple((str(m), str(a), str(b)) for m, a, b in data.get("midpoints", ())),
-                stature=Stature(tuple(map(str, stature[0])), float(stature[1]), tuple(map(str, stature[2])), float(stature[3]))
+                stature=Stature(
+                    tuple(map(str, stature[0])), float(stature[1]), tuple(map(str, stature[2])), *map(float, stature[3:])
+                )
                 if stature
                 else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise SkeletonError(f"not a skeleton: {type(error).__name__} {error}.") from error
+
+
+# What is as usual stays away, so that files from before these fields still compare equal.
+def _axes_to_list(axes: BodyAxes) -> list[Any]:
+    plain = [axes.down, axes.up, [list(pair) for pair in axes.right_left]]
+    return plain if axes.spine == "up" else [*plain, axes.spine]
+
+
+def _stature_to_list(stature: Stature) -> list[Any]:
+    plain = [list(stature.joints), stature.factor, list(stature.feet), stature.foot_height]
+    return plain if stature.usual == USUAL_HEIGHT else [*plain, stature.usual]
 
 
 def tree(

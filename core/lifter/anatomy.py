@@ -20,11 +20,13 @@ def body_frame(poses: Array, skeleton: Skeleton) -> Array:
     if skeleton.axes is None:
         return np.broadcast_to(np.eye(3, dtype=poses.dtype), (*poses.shape[:-2], 3, 3))
     index, axes = skeleton.index, skeleton.axes
-    up = poses[..., index(axes.up), :] - poses[..., index(axes.down), :]
+    spine = poses[..., index(axes.up), :] - poses[..., index(axes.down), :]
     left = sum(normalised(poses[..., index(b), :] - poses[..., index(a), :]) for a, b in axes.right_left)
-    up = normalised(up, (0, 0, 1))
-    left = normalised(left - (left * up).sum(-1, keepdims=True) * up, (1, 0, 0))
-    return np.stack([left, np.cross(up, left), up], -2)
+    spine = normalised(spine, (0, 0, 1) if axes.spine == "up" else (0, -1, 0))
+    left = normalised(left - (left * spine).sum(-1, keepdims=True) * spine, (1, 0, 0))
+    if axes.spine == "front":
+        return np.stack([left, -spine, np.cross(spine, left)], -2)
+    return np.stack([left, np.cross(spine, left), spine], -2)
 
 
 def hinge_evidence(poses: Array, skeleton: Skeleton) -> Array:
