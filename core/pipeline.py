@@ -144,22 +144,15 @@ class _Run:
 
     def solve(self, track: KeypointTrack, lifter: Lifter) -> Motion:
         """Lift the canonical track and solve it for one body, one root path and one camera."""
-        from .lifter.anatomy import hinge_evidence, mirrored_frames
-        from .lifter.inference import mirror
-        from .lifter.prepare import prepare
+        from .lifter.lift_track import lift_track
         from .motion import bones, root, solve, world
 
         settings, skeleton, camera = self.settings, track.skeleton, track.intrinsics
         assert camera is not None and track.fps is not None
         fps = _sampling_rate(track)
-        distance = lifter.weights.config.distance
         with self.stage("lift", 0.15, 0.4):
-            inputs = prepare(track, lifter.weights, fps)
-            lifted = lifter.lift(inputs.plane, self.advance)
-            flipped, turned = (mirrored_frames(hinge_evidence(x, skeleton), fps) for x in (lifted.pose, lifted.teacher_pose()))
-            lifted = mirror(lifted, flipped, turned, distance)
-            back = np.swapaxes(inputs.look, -1, -2)
-            pose, rotation = lifted.pose @ inputs.look, back @ lifted.rotation
+            lifted = lift_track(track, lifter, fps, self.advance)
+            pose, rotation = lifted.pose, lifted.rotation
         with self.stage("solve", 0.4, 0.95):
             rays = unproject(track.keypoints, camera)
             lengths = bones.bone_lengths(pose, track.observed, skeleton, settings.actor_height)
@@ -186,7 +179,7 @@ class _Run:
                 turn, shift = world.orbit_camera(path, rotation, _root_height(lengths, settings.actor_height, skeleton), fps)
             joints_world = np.einsum("tba,tjb->tja", turn, joints - shift[:, None])
         error = np.linalg.norm(project(joints, camera) - track.keypoints, axis=-1)
-        self._judge(track, error, flipped, inputs.empty)
+        self._judge(track, error, lifted.flipped, lifted.empty)
         return Motion(
             skeleton=skeleton, times=track.frame_times(), fps=track.fps, joints_world=joints_world, joints_camera=joints,
             lifted=pose, canonical=lifted.canonical, teacher_rotation=rotation, intrinsics=camera, camera_rotation=turn,
