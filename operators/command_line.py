@@ -25,7 +25,7 @@ from .evaluate_command import evaluate_weights
 from .inspect_command import inspect_inputs
 from .lift_command import ENDINGS, lift_inputs
 from .terminal import FAILED, USAGE, say
-from .train_command import train_lifter
+from .train_command import DEFAULT_PRESET, train_lifter
 
 T = TypeVar("T")
 
@@ -106,14 +106,27 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=train_lifter)
     parser.add_argument("data", nargs="+", metavar="DATA", help="one motion-capture .npz, or keypoint files of any kind")
     parser.add_argument("-o", "--output", required=True, metavar="WEIGHTS", help="the weights file to write (.npz)")
-    parser.add_argument("--preset", choices=tuple(PRESETS), default="paper", help="configuration (default: paper)")
+    parser.add_argument(
+        "--preset", choices=tuple(PRESETS), help=f"configuration (default: {DEFAULT_PRESET}; with --from, that of the weights)"
+    )
+    parser.add_argument("--from", dest="start", metavar="WEIGHTS", help=f"fine-tune: {', '.join(available())}, or a file")
+    parser.add_argument("--skeleton", metavar="JSON", help="the skeleton to train (default: 17 human joints)")
     parser.add_argument("--epochs", type=int, help="epochs of both stages together (default: the preset's)")
     parser.add_argument("--epoch-samples", type=int, help="poses per epoch (default: as many as the data has)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
-    parser.add_argument("--checkpoint", help="checkpoint file (default: beside the output)")
+    parser.add_argument(
+        "--learning-rate", type=float, metavar="FACTOR", help="times the schedule's rates (default: 1; with --from, 0.1)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same weights (default: 0)")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: CUDA if there is any)")
+    parser.add_argument(
+        "--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of products (default: what is fast)"
+    )
+    parser.add_argument("--checkpoint", metavar="FILE", help="checkpoint file (default: beside the output)")
+    parser.add_argument(
+        "--checkpoint-every", type=float, default=60.0, metavar="SECONDS", help="how often to write it (default: 60)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
+    parser.add_argument("--log-dir", metavar="FOLDER", help="write TensorBoard logs there (needs the package tensorboard)")
     _add_source(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
 

@@ -7,7 +7,7 @@ import importlib.util
 import os
 from typing import TYPE_CHECKING
 
-from ..errors import DeviceError, TorchMissingError
+from ..errors import DeviceError, SettingsError, TorchMissingError
 
 if TYPE_CHECKING:
     import torch
@@ -49,3 +49,15 @@ def resolve_device(name: str = "auto") -> torch.device:
     if name == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("this machine has no Metal device that PyTorch can use; choose 'auto' or 'cpu'.")
     return torch.device(name)
+
+
+def use_bfloat16(precision: str, device: torch.device) -> bool:
+    """Say whether to multiply in bfloat16: on CUDA, and on CPUs with matrix units for it, unless told otherwise."""
+    import torch
+
+    if precision == "auto":
+        has_matrix_units = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)  # not in every version of torch
+        return device.type == "cuda" or (device.type == "cpu" and bool(has_matrix_units()))
+    if precision not in ("float32", "bfloat16"):
+        raise SettingsError(f"there is no precision '{precision}'; known are auto, float32 and bfloat16.")
+    return precision == "bfloat16"

@@ -28,7 +28,8 @@ def so3_exp(log: Tensor) -> Tensor:
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*log.shape[:-1], 3, 3)
     eye = torch.eye(3, dtype=log.dtype, device=log.device)
-    return eye + first[..., None, None] * cross + second[..., None, None] * (cross @ cross)
+    with torch.autocast(log.device.type, enabled=False):  # in bfloat16 the result would be no rotation
+        return eye + first[..., None, None] * cross + second[..., None, None] * (cross @ cross)
 
 
 def random_rotations(count: int, haar: bool, generator: torch.Generator, device: torch.device) -> Tensor:
@@ -45,8 +46,9 @@ def random_rotations(count: int, haar: bool, generator: torch.Generator, device:
 
 
 def rotate(rotation: Tensor, pose: Tensor) -> Tensor:
-    """Turn poses (..., J, 3) by rotations (..., 3, 3) about the root."""
-    return pose @ rotation.transpose(-1, -2)
+    """Turn poses (..., J, 3) by rotations (..., 3, 3) about the root, in full precision also where networks use less."""
+    with torch.autocast(pose.device.type, enabled=False):
+        return pose @ rotation.transpose(-1, -2)
 
 
 def project(pose: Tensor, distance: float) -> Tensor:

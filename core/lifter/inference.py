@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from ..errors import WeightsError
 from .student import Student
@@ -38,6 +39,18 @@ class Lifted:
         return self.canonical @ np.swapaxes(self.rotation, -1, -2)
 
 
+def load_network(weights: Weights, prefix: str, network: nn.Module) -> None:
+    """Give a network the arrays 'prefix.*'. Raises `WeightsError` where they do not fit it."""
+    arrays = {k: torch.from_numpy(np.array(v)) for k, v in weights.part(prefix).items()}
+    try:
+        result = network.load_state_dict(arrays, strict=False)
+    except RuntimeError as error:
+        raise WeightsError(f"weights '{weights.name}': the {prefix} does not fit its configuration.") from error
+    missing = [key for key in result.missing_keys if "num_batches" not in key]
+    if missing or result.unexpected_keys:
+        raise WeightsError(f"weights '{weights.name}': the {prefix} lacks {missing} or has {result.unexpected_keys}.")
+
+
 class Lifter:
     """A teacher and a student, loaded and ready on a device."""
 
@@ -48,14 +61,7 @@ class Lifter:
         self.teacher = Teacher(config.teacher, len(skeleton), skeleton.root)
         self.student = Student(config.student, skeleton, config.distance)
         for prefix, network in (("teacher", self.teacher), ("student", self.student)):
-            arrays = {k: torch.from_numpy(np.array(v)) for k, v in weights.part(prefix).items()}
-            try:
-                result = network.load_state_dict(arrays, strict=False)
-            except RuntimeError as error:
-                raise WeightsError(f"weights '{weights.name}': the {prefix} does not fit its configuration.") from error
-            missing = [key for key in result.missing_keys if "num_batches" not in key]
-            if missing or result.unexpected_keys:
-                raise WeightsError(f"weights '{weights.name}': the {prefix} lacks {missing} or has {result.unexpected_keys}.")
+            load_network(weights, prefix, network)
             network.to(device).eval()
 
     @torch.inference_mode()

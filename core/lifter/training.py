@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Training: the teacher first, then the student from it; checkpoints that survive a kill and resume bit for bit."""
+"""Training: the teacher first, then the student from it; on one device or several, resumed bit for bit."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,24 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ReadError, SettingsError
-from ..output import written_aside
 from ..skeleton import HUMAN17, Skeleton
 from .calibration import calibrate
+from .checkpoint import load_checkpoint, remove_leftovers, save_checkpoint
 from .config import LifterConfig, StageConfig
-from .data import PoseSource
+from .data import Batch, PoseSource
+from .device import use_bfloat16
+from .distributed import ALONE, Ranks
+from .inference import load_network
 from .losses import student_losses, teacher_losses
+from .progress import Meter, Progress
+from .schedule import learning_rate, scaled_schedule
 from .student import Student
 from .teacher import Teacher
 from .weights import Weights
 
 CHECKPOINT_SECONDS = 60.0
+AGREE_STEPS = 16
+"""Several processes ask each other this often whether to write a checkpoint, for asking waits for the slowest."""
 NORM_SAMPLES = 200_000
 NORM_BATCH = 2048
 STAGES = ("teacher", "student")
@@ -36,7 +43,7 @@ class TrainSettings:
 
     `epochs` scales both stages' schedules (learning rate included) to that many in all; `epoch_samples` is the number of
     poses per epoch (default: as many as the data has). `precision`: 'auto', 'float32' or 'bfloat16'.
-    `checkpoint`: file to write and, with `resume`, to go on from.
+    `checkpoint`: file to write every `checkpoint_seconds` and at the end of a stage and, with `resume`, to go on from.
     """
 
     seed: int = 0
@@ -45,21 +52,37 @@ class TrainSettings:
     precision: str = "auto"
     checkpoint: Path | None = None
     resume: bool = False
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
 
 
-@dataclass
-class Progress:
-    """What a progress bar shows: stage, steps, the running means of the loss terms, samples per second."""
+class StageLosses(nn.Module):
+    """A stage's losses as one module, so that several looks at the network in a step are one forward pass to DDP.
 
-    stage: str
-    step: int
-    steps: int
-    losses: dict[str, float]
-    rate: float
+    Its only submodule is the network that the stage trains. The student's stage uses the teacher as it is: hidden from
+    `parameters()`, it gets no gradients and nothing averages it over processes.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        super().__init__()
+        self.network = trainer.network
+        self._trainer = (trainer,)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the weighted loss terms of a batch, float32; matrix products in bfloat16 where that is chosen."""
+        trainer = self._trainer[0]
+        teacher, config, generator = trainer.teacher, trainer.config, trainer.generator
+        with torch.autocast(trainer.device.type, torch.bfloat16, enabled=trainer.bfloat16):
+            if self.network is teacher:
+                return teacher_losses(teacher, batch.plane, batch.truth, config, generator)
+            return student_losses(trainer.student, teacher, batch.plane, batch.truth, config, generator)
 
 
 class Trainer:
-    """The state of one training run: networks, optimiser, random generator, and the place in the schedule."""
+    """The state of one training run: networks, optimiser, random generator, and the place in the schedule.
+
+    With `start`, the networks begin as those weights instead of at random; they must be of the configuration's shape.
+    With `ranks` (`distributed.joined`), this is one of several processes, all of which make the same calls.
+    """
 
     def __init__(
         self,
@@ -68,18 +91,26 @@ class Trainer:
         settings: TrainSettings,
         device: torch.device,
         skeleton: Skeleton = HUMAN17,
+        start: Weights | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         if settings.epochs is not None:
             config = scaled_schedule(config, settings.epochs)
         self.source, self.config, self.settings, self.device, self.skeleton = source, config, settings, device, skeleton
+        self.ranks, self.start = ranks, start
+        self.bfloat16 = use_bfloat16(settings.precision, device)
         torch.manual_seed(settings.seed)
         self.teacher = Teacher(config.teacher, len(skeleton), skeleton.root).to(device)
         self.student = Student(config.student, skeleton, config.distance).to(device)
-        self.generator = torch.Generator(device).manual_seed(settings.seed)
-        self.stage, self.step = STAGES[0], 0
-        self.optimiser = self._new_optimiser()
+        if start is not None:
+            load_network(start, "teacher", self.teacher)
+            load_network(start, "student", self.student)
+        self.generator = torch.Generator(device).manual_seed(ranks.seed(settings.seed))
+        self.begin(STAGES[0])
         if settings.resume:
             self._load_checkpoint()
+        if settings.checkpoint and ranks.first:
+            remove_leftovers(settings.checkpoint)
 
     @property
     def stage_config(self) -> StageConfig:
@@ -90,6 +121,20 @@ class Trainer:
     def network(self) -> nn.Module:
         """The network that the running stage trains."""
         return self.teacher if self.stage == "teacher" else self.student
+
+    def begin(self, stage: str, step: int = 0) -> None:
+        """Get ready to train a stage from a step on, with a new optimiser."""
+        self.stage, self.step = stage, step
+        self._share = self.ranks.share_of(self.stage_config.batch)
+        self.optimiser = self._new_optimiser()
+        self._losses = self.ranks.wrap(StageLosses(self))
+
+    def losses(self) -> dict[str, Tensor]:
+        """Draw the next batch, this process's share of it, and return its weighted loss terms."""
+        terms: dict[str, Tensor] = self._losses(self.source.sample(self._share, self.generator))
+        if not terms:
+            raise SettingsError(f"the preset '{self.config.preset}' leaves the {self.stage} no loss on these data.")
+        return terms
 
     def _epoch_steps(self, config: StageConfig) -> int:
         return math.ceil((self.settings.epoch_samples or self.source.size) / config.batch)
@@ -122,8 +167,7 @@ class Trainer:
     def run_stage(self, stage: str, progress: Callable[[Progress], None] | None = None) -> None:
         """Run a stage from where it is to its end, and save the checkpoint."""
         if stage != self.stage:
-            self.stage, self.step = stage, 0
-            self.optimiser = self._new_optimiser()
+            self.begin(stage)
         self._run_stage(progress)
         self._save_checkpoint()
 
@@ -134,44 +178,46 @@ class Trainer:
         arrays = self.source.statistics.arrays()
         for prefix, network in (("teacher", self.teacher), ("student", self.student)):
             arrays |= {f"{prefix}.{k}": v.cpu().numpy() for k, v in network.state_dict().items() if "num_batches" not in k}
-        notes = {f"{stage}_samples": self.step_of(stage) * self.config_of(stage).batch for stage in STAGES}
+        notes: dict[str, Any] = {f"{stage}_samples": self.step_of(stage) * self.config_of(stage).batch for stage in STAGES}
+        if self.start is not None:
+            notes["from"] = self.start.name
         return Weights(name or f"{self.skeleton.name}-{self.config.preset}", self.config, self.skeleton, arrays, notes)
 
     def _run_stage(self, progress: Callable[[Progress], None] | None) -> None:
-        network, total = self.network, self.steps_of(self.stage)
-        network.train()
+        total = self.steps_of(self.stage)
+        self.network.train()
         self.teacher.train(self.stage == "teacher")
-        means: dict[str, float] = {}
-        shown = saved = time.monotonic()
-        shown_step = self.step
+        meter = Meter(self, progress)
+        saved = time.monotonic()
         while self.step < total:
-            for group in self.optimiser.param_groups:
-                group["lr"] = learning_rate(self.stage_config, self.step / self._epoch_steps(self.stage_config))
-            terms = self._losses()
-            loss = torch.stack(list(terms.values())).sum()
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            self.optimiser.step()
-            self.step += 1
+            terms = self._train_step()
             now = time.monotonic()
-            if progress and (now - shown > 0.5 or self.step == total):
-                for name, value in terms.items():
-                    means[name] = 0.7 * means.get(name, value.item()) + 0.3 * value.item()
-                rate = (self.step - shown_step) * self.stage_config.batch / max(now - shown, 1e-9)
-                progress(Progress(self.stage, self.step, total, dict(means), rate))
-                shown, shown_step = now, self.step
-            if now - saved > CHECKPOINT_SECONDS:
+            meter.show(terms, now, self.step == total)
+            if self._agreed(now - saved > self.settings.checkpoint_seconds):
                 self._save_checkpoint()
                 saved = now
         self._estimate_norms()
 
-    def _losses(self) -> dict[str, Tensor]:
-        plane, truth = self.source.sample(self.stage_config.batch, self.generator)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=use_bfloat16(self.settings.precision, self.device)):
-            if self.stage == "teacher":
-                return teacher_losses(self.teacher, plane, truth, self.config, self.generator)
-            return student_losses(self.student, self.teacher, plane, truth, self.config, self.generator)
+    def _train_step(self) -> dict[str, Tensor]:
+        """Take one step and return the loss terms it was taken by."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate()
+        terms = self.losses()
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimiser.step()
+        self.step += 1
+        return terms
+
+    def learning_rate(self) -> float:
+        """Return the rate of the next step."""
+        return learning_rate(self.stage_config, self.step / self._epoch_steps(self.stage_config))
+
+    def _agreed(self, flag: bool) -> bool:
+        """Return rank 0's answer, for its clock decides; several processes ask only now and then."""
+        due = self.ranks.size == 1 or self.step % AGREE_STEPS == 0
+        return due and self.ranks.agree(flag, self.device)
 
     @torch.no_grad()
     def _estimate_norms(self) -> None:
@@ -187,6 +233,7 @@ class Trainer:
             self.network(self.source.sample(NORM_BATCH, generator).plane)
         for norm in norms:
             norm.momentum = 0.1
+        self.ranks.equalise(self.network)
         self.network.eval()
 
     def _new_optimiser(self) -> torch.optim.Optimizer:
@@ -197,73 +244,64 @@ class Trainer:
             return torch.optim.AdamW(parameters, stage.learning_rate, weight_decay=stage.weight_decay)
         raise SettingsError(f"there is no optimiser '{stage.optimiser}'; known are sgd and adamw.")
 
+    def _facts(self) -> dict[str, Any]:
+        """Return what must be the same for a run to go on as if it had never stopped."""
+        return {
+            "configuration": self.config.to_dict(),
+            "skeleton": self.skeleton.to_dict(),
+            "seed": self.settings.seed,
+            "poses": self.source.size,
+            "poses per epoch": self.settings.epoch_samples,
+            "starting weights": self.start and self.start.name,
+            "number of processes": self.ranks.size,
+        }
+
     def _save_checkpoint(self) -> None:
         path = self.settings.checkpoint
         if path is None:
             return
-        state = {
-            "config": self.config.to_dict(),
-            "skeleton": self.skeleton.to_dict(),
-            "stage": self.stage,
-            "step": self.step,
-            "teacher": self.teacher.state_dict(),
-            "student": self.student.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "generator": self.generator.get_state(),
-        }
-        with written_aside(path) as aside:
-            torch.save(state, aside)
+        streams = {name: self.ranks.gather(state, self.device) for name, state in self._random_states().items()}
+        if self.ranks.first:
+            state = {
+                "run": self._facts(),
+                "stage": self.stage,
+                "step": self.step,
+                "teacher": self.teacher.state_dict(),
+                "student": self.student.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "random": streams,
+            }
+            save_checkpoint(path, state)
 
     def _load_checkpoint(self) -> None:
         path = self.settings.checkpoint
         if path is None or not path.is_file():
             return
+        state = load_checkpoint(path)
         try:
-            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-            if LifterConfig.from_dict(state["config"]) != self.config or state["skeleton"] != self.skeleton.to_dict():
-                raise SettingsError(f"{path} belongs to a run with other settings; give another checkpoint file.")
-            self.stage, self.step = str(state["stage"]), int(state["step"])
+            saved = {**state["run"], "configuration": LifterConfig.from_dict(state["run"]["configuration"]).to_dict()}
+            other = [name for name, value in self._facts().items() if saved.get(name) != value]
+            if other:
+                raise SettingsError(f"{path} belongs to a run with other settings ({', '.join(other)}); give another file.")
             self.teacher.load_state_dict(state["teacher"])
             self.student.load_state_dict(state["student"])
-            self.optimiser = self._new_optimiser()
+            self.begin(str(state["stage"]), int(state["step"]))
             self.optimiser.load_state_dict(state["optimiser"])
-            self.generator.set_state(state["generator"].cpu())
+            self._set_random_states({name: states[self.ranks.rank] for name, states in state["random"].items()})
         except SettingsError:
             raise
-        except Exception as error:  # torch.load's errors have no common base
+        except Exception as error:  # a file of torch's, but not with what stands in a checkpoint
             raise ReadError(f"is not a training checkpoint ({type(error).__name__}).", path) from error
 
+    def _random_states(self) -> dict[str, Tensor]:
+        """Return the states of this process's random generators: the run's own and torch's default ones."""
+        states = {"run": self.generator.get_state(), "torch": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self.device)
+        return states
 
-def learning_rate(stage: StageConfig, epoch: float) -> float:
-    """Return the rate at a (fractional) epoch: halved every so many epochs for SGD, one warmed-up cosine for AdamW."""
-    if stage.optimiser == "sgd":
-        return float(stage.learning_rate * 0.5 ** (epoch // stage.halve_every))
-    done = epoch / stage.epochs
-    return stage.learning_rate * min(1.0, done / 0.02 + 1e-3) * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)))
-
-
-def scaled_schedule(config: LifterConfig, epochs: int) -> LifterConfig:
-    """Return the configuration with both stages' epochs, and their learning-rate steps, scaled to `epochs` in all."""
-    if epochs < 2:
-        raise SettingsError("training needs at least two epochs, one for each network.")
-    total = config.teacher_stage.epochs + config.student_stage.epochs
-
-    def scaled(stage: StageConfig, count: int) -> StageConfig:
-        return replace(stage, epochs=count, halve_every=max(1, round(stage.halve_every * count / stage.epochs)))
-
-    teacher = min(epochs - 1, max(1, round(config.teacher_stage.epochs * epochs / total)))
-    return replace(
-        config,
-        teacher_stage=scaled(config.teacher_stage, teacher),
-        student_stage=scaled(config.student_stage, epochs - teacher),
-    )
-
-
-def use_bfloat16(precision: str, device: torch.device) -> bool:
-    """Say whether to multiply in bfloat16: on CUDA, and on CPUs with matrix units for it, unless told otherwise."""
-    if precision == "auto":
-        has_matrix_units = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)  # not in every version of torch
-        return device.type == "cuda" or (device.type == "cpu" and bool(has_matrix_units()))
-    if precision not in ("float32", "bfloat16"):
-        raise SettingsError(f"there is no precision '{precision}'; known are auto, float32 and bfloat16.")
-    return precision == "bfloat16"
+    def _set_random_states(self, states: dict[str, Tensor]) -> None:
+        self.generator.set_state(states["run"])
+        torch.set_rng_state(states["torch"])
+        if self.device.type == "cuda" and "cuda" in states:
+            torch.cuda.set_rng_state(states["cuda"], self.device)
