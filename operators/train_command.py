@@ -38,14 +38,13 @@ def train_lifter(options: argparse.Namespace) -> int:
     from ..core.lifter.distributed import joined  # these two import torch
     from ..core.lifter.logs import tensorboard_log
 
-    with joined(device) as (ranks, own_device):
+    log_dir = Path(options.log_dir) if options.log_dir else None
+    with joined(device) as (ranks, own_device), tensorboard_log(log_dir if ranks.first else None) as log:
         trainer = _trainer(options, own_device, ranks)
         quiet = options.quiet or not ranks.first
-        log_dir = Path(options.log_dir) if options.log_dir and ranks.first else None
-        with tensorboard_log(log_dir) as log:
-            if not quiet:
-                _announce(trainer)
-            _run(trainer, quiet, log)
+        if not quiet:
+            _announce(trainer)
+        _run(trainer, quiet, log)
         if ranks.first:
             _write(trainer, output, quiet)
     return DONE

@@ -4,55 +4,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
-from walking_figure import animate
+from training_runs import small, walking_archive, walking_track
 
 from poselift.core.errors import ReadError, SettingsError, TrackError
 from poselift.core.lifter import weights
-from poselift.core.lifter.config import LifterConfig, StudentConfig, TeacherConfig, preset
+from poselift.core.lifter.config import preset
 from poselift.core.lifter.data import MotionCapture, Tracks, head_joint, open_source, random_views
 from poselift.core.lifter.progress import Progress
 from poselift.core.lifter.schedule import learning_rate, scaled_schedule
 from poselift.core.lifter.training import Trainer, TrainSettings
-from poselift.core.readers import track_npz
 from poselift.core.skeleton import HUMAN17
-from poselift.core.track import KeypointTrack
 from poselift.operators.command_line import main
 
 CPU = torch.device("cpu")
 
 
-def small(name: str = "paper") -> LifterConfig:
-    config = preset(name)
-    shrink = {"batch": 64, "epochs": 3}
-    return replace(
-        config,
-        teacher=TeacherConfig(4, 64, 32, 2),
-        student=StudentConfig(16, 2),
-        teacher_stage=replace(config.teacher_stage, **shrink),
-        student_stage=replace(config.student_stage, **shrink),
-    )
-
-
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
     """The walking figure as a motion-capture archive."""
-    joints, _ = animate(600, 30)
-    path = tmp_path_factory.mktemp("mocap") / "walk.npz"
-    poses = joints - joints[:, :1]
-    np.savez(
-        path,
-        pos=np.round(poses / 0.0005).astype(np.int16),
-        quant=np.float32(0.0005),
-        start=np.array([0, 500, 600]),
-        category=np.array(["walk", "wave"]),
-        joint_names=np.array(HUMAN17.joint_names),
-    )
-    return path
+    return walking_archive(tmp_path_factory.mktemp("mocap") / "walk.npz")
 
 
 def test_projected_poses_have_the_papers_size_and_their_truth_projects_onto_them(archive):
@@ -183,11 +157,7 @@ def test_schedules_scale_with_the_epochs():
 
 
 def test_the_command_trains_from_2d_tracks_and_its_weights_load(tmp_path, capsys):
-    joints, _ = animate(240, 30)
-    camera = np.stack([joints[..., 0], 1.2 - joints[..., 2], joints[..., 1] + 5], -1)
-    pixels = camera[..., :2] / camera[..., 2:] * 1000 + 500
-    track = KeypointTrack(pixels, np.ones(pixels.shape[:2]), HUMAN17, Fraction(30), (1000, 1000))
-    track_npz.write(tmp_path / "track.npz", [track])
+    walking_track(tmp_path / "track.npz")
     output = tmp_path / "weights.npz"
     status = main(["train", str(tmp_path / "track.npz"), "-o", str(output), "--epochs", "2", "--epoch-samples", "128", "-q"])
     assert status == 0

@@ -190,7 +190,7 @@ class Trainer:
         meter = Meter(self, progress)
         saved = time.monotonic()
         while self.step < total:
-            terms = self._train_step()
+            terms = self.train_step()
             now = time.monotonic()
             meter.show(terms, now, self.step == total)
             if self._agreed(now - saved > self.settings.checkpoint_seconds):
@@ -198,7 +198,7 @@ class Trainer:
                 saved = now
         self._estimate_norms()
 
-    def _train_step(self) -> dict[str, Tensor]:
+    def train_step(self) -> dict[str, Tensor]:
         """Take one step and return the loss terms it was taken by."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
