@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,10 +23,36 @@ def n_mpjpe(estimate: Array, truth: Array, root: int = 0) -> Array:
     return mpjpe(*scaled_pair(estimate, truth, root))
 
 
+def torso_mpjpe(estimate: Array, truth: Array, torso: Sequence[int], root: int = 0) -> Array:
+    """Return (T,) mean joint distances, roots together, with each frame's estimate scaled to the true size of the torso.
+
+    The size of a torso is the root mean square distance of its joints (indices `torso`) from their centre.
+    """
+    a, b = (pose - pose[:, root : root + 1] for pose in (estimate, truth))
+    size = np.maximum(_spread(a[:, torso]), np.finfo(a.dtype).tiny)
+    return mpjpe(a * (_spread(b[:, torso]) / size)[:, None, None], b)
+
+
+def _spread(poses: Array) -> Array:
+    """Return (T,) root mean square distances of the joints from their centre."""
+    return np.sqrt(((poses - poses.mean(1, keepdims=True)) ** 2).sum(-1).mean(-1))
+
+
 def pck(estimate: Array, truth: Array, limit: float, root: int = 0) -> Array:
     """Return (T,) shares of joints nearer than `limit` to the true ones, after the best scale as in `n_mpjpe`."""
     a, b = scaled_pair(estimate, truth, root)
     return (np.linalg.norm(a - b, axis=-1) < limit).mean(-1)
+
+
+def auc(estimate: Array, truth: Array, limit: float, steps: int = 30, root: int = 0) -> Array:
+    """Return (T,) means of `pck` over the limits 0, limit / steps, ..., limit: the area under its curve.
+
+    As Mehta et al. 2017 (MPI-INF-3DHP) have it, with 31 limits up to 150 mm: no joint is nearer than 0, so that 30 / 31
+    is the best there is.
+    """
+    a, b = scaled_pair(estimate, truth, root)
+    passed = steps - np.floor(np.linalg.norm(a - b, axis=-1) * (steps / limit))
+    return np.maximum(passed, 0).mean(-1) / (steps + 1)
 
 
 def scaled_pair(estimate: Array, truth: Array, root: int) -> tuple[Array, Array]:
@@ -44,3 +72,19 @@ def p_mpjpe(estimate: Array, truth: Array) -> Array:
 def acceleration_error(estimate: Array, truth: Array, fps: float) -> Array:
     """Return (T-2,) mean differences of joint accelerations, per second squared."""
     return np.linalg.norm(np.diff(estimate - truth, n=2, axis=0), axis=-1).mean(-1) * fps * fps
+
+
+def rotation_angle(a: Array, b: Array) -> Array:
+    """Return the angles (...) in radians, 0 to pi, between rotations (..., 3, 3).
+
+    From the chord |A - B| = 2 sqrt(2) sin(angle / 2), which is exact for small angles, where the trace is not.
+    """
+    chord = np.sqrt(((a - b) ** 2).sum((-1, -2)))
+    return 2 * np.arcsin(np.clip(chord / np.sqrt(8), 0, 1))
+
+
+def chordal_mean(rotations: Array) -> Array:
+    """Return the rotation (3, 3) with the least squared chords to rotations (N, 3, 3) (Hartley et al. 2013, sec. 5.3)."""
+    u, _, vt = np.linalg.svd(rotations.mean(0))
+    u[:, -1] *= np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    return u @ vt

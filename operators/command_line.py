@@ -17,6 +17,7 @@ from ..core.errors import PoseliftError, TrackError
 from ..core.layouts import LAYOUTS
 from ..core.lifter.config import PRESETS
 from ..core.lifter.device import DEVICES
+from ..core.lifter.evaluation.conditions import CONDITIONS
 from ..core.lifter.weights import DEFAULT, available
 from ..core.pipeline import CAMERA_MODES
 from ..core.readers import FORMATS
@@ -86,7 +87,7 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=_argument(_size, "a size such as 1920x1080"), help="image size in pixels, WIDTHxHEIGHT")
     parser.add_argument("--fov", type=_argument(_degrees, "an angle"), help="field of view over the larger side, degrees")
     parser.add_argument("--camera", choices=CAMERA_MODES, default="static", help="what the camera does (default: static)")
-    parser.add_argument("--height", type=float, default=1.75, help="the actor's height in metres (default: 1.75)")
+    parser.add_argument("--height", type=float, help="the actor's height in metres (default: the usual one; 1.75 for people)")
     parser.add_argument("--smoothing", type=float, default=1.0, help="strength of the smoothing, 0 for none (default: 1)")
     parser.add_argument("--weights", default=DEFAULT, help=f"{', '.join(available())}, or a file (default: {DEFAULT})")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: CUDA if there is any)")
@@ -137,9 +138,15 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", nargs="+", default=available(), help="names or files (default: all that come with Poselift)"
     )
-    parser.add_argument("--samples", type=int, default=8192, help="poses per condition (default: 8192)")
+    parser.add_argument("--conditions", nargs="+", choices=tuple(CONDITIONS), default=(), help="what to score (default: all)")
+    parser.add_argument("--by-action", action="store_true", help="print each category of motion as well")
+    parser.add_argument("--cameras", type=int, default=2, help="virtual cameras per clip (default: 2)")
+    parser.add_argument(
+        "--frames-step", type=int, default=1, metavar="N", help="score one of N runs of two seconds (default: 1, whole clips)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of cameras, noise and confidence intervals (default: 0)")
     parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.add_argument("--json", metavar="FILE", help="write all numbers to a file as JSON; - for standard output, alone")
 
 
 def _argument(convert: Callable[[str], T], what: str) -> Callable[[str], T]:

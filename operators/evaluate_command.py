@@ -5,40 +5,62 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ..core.errors import OutputError
 from ..core.lifter.device import resolve_device
+from ..core.lifter.evaluation.scores import METRICS, OVERALL
+from ..core.lifter.evaluation.table import LEGEND, table
 from ..core.lifter.weights import find, load
+from ..core.output import written_aside
 from .terminal import DONE, progress_bar, show
+
+if TYPE_CHECKING:
+    from ..core.lifter.evaluation.scores import Score
+
+STANDARD_OUTPUT = "-"
 
 
 def evaluate_weights(options: argparse.Namespace) -> int:
-    """Print one table per weights; return the exit status."""
+    """Print one table of all weights, and write all numbers; return the exit status."""
     device = resolve_device(options.device)
-    from ..core.lifter.evaluation import CONDITIONS, evaluate  # these two import torch
+    if options.json and options.json != STANDARD_OUTPUT and not Path(options.json).parent.is_dir():
+        raise OutputError(f"{options.json}: give a file in a folder that exists.")
+    from ..core.lifter.evaluation.evaluate import EvaluationSettings, evaluate  # these two import torch
     from ..core.lifter.inference import Lifter
 
-    found = {}
-    for name in options.weights:
-        lifter = Lifter(load(find(name)), device)
-        with progress_bar(name, len(CONDITIONS), "condition") as bar:
-            done = 0.0
+    settings = EvaluationSettings(options.cameras, options.frames_step, options.seed, tuple(options.conditions))
+    lifters = [Lifter(load(find(name)), device) for name in options.weights]
+    with progress_bar("evaluate", 100, "%") as bar:
+        done = 0.0
 
-            def advance(share: float) -> None:
-                nonlocal done
-                bar.update(share - done)
-                done = share
+        def advance(share: float) -> None:
+            nonlocal done
+            bar.update(100 * share - done)
+            done = 100 * share
 
-            found[lifter.weights.name] = evaluate(lifter, Path(options.data), options.samples, progress=advance)
-    if options.json:
-        show(json.dumps({name: [asdict(score) for score in scores] for name, scores in found.items()}, indent=1))
+        scores = evaluate(lifters, Path(options.data), settings, advance)
+    about = {"data": Path(options.data).name, **asdict(settings)}
+    numbers = json.dumps({"evaluation": about, "metrics": METRICS, "scores": [asdict(s) for s in scores]}, indent=1)
+    if options.json == STANDARD_OUTPUT:
+        show(numbers)
         return DONE
-    for name, scores in found.items():
-        show(f"{name}: {options.samples} poses of {Path(options.data).name} per row; errors in millimetres")
-        show("| condition | network | P-MPJPE | N-MPJPE | PCK@150 | mirrored | P-MPJPE, oracle |")
-        show("|---|---|---|---|---|---|---|")
-        for s in scores:
-            values = f"{s.p_mpjpe:.1f} | {s.n_mpjpe:.1f} | {100 * s.pck:.1f} % | {100 * s.mirrored:.1f} % | {s.oracle:.1f}"
-            show(f"| {s.condition} | {s.network} | {values} |")
+    show(_heading(scores, about))
+    show(table(scores, options.by_action) + "\n")
+    show("\n".join(LEGEND))
+    if options.json:
+        with written_aside(Path(options.json)) as aside:
+            aside.write_text(numbers + "\n", encoding="utf-8")
     return DONE
+
+
+def _heading(scores: Sequence[Score], about: dict[str, object]) -> str:
+    """Say what was scored: the counts are alike for all overall rows of one skeleton."""
+    whole = next(score for score in scores if score.category == OVERALL)
+    return (
+        f"{about['data']}: {whole.clips} clips, {whole.frames} frames a row from {about['cameras']} cameras per clip, "
+        f"seed {about['seed']}\n"
+    )
