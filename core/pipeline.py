@@ -22,7 +22,7 @@ from .lifter.device import resolve_device
 from .lifter.weights import DEFAULT, find
 from .motion.motion import Motion
 from .report import Report
-from .skeleton import Skeleton
+from .skeleton import Skeleton, usual_height
 from .track import KeypointTrack, exact_rate
 
 if TYPE_CHECKING:
@@ -43,14 +43,15 @@ class LiftSettings:
     """Everything a user can set about a lift.
 
     camera_mode: 'static' (one camera for the clip) or 'orbit' (the body stays, the camera turns about it).
-    actor_height: metres. device: 'auto', 'cpu', 'cuda' or 'mps'. weights: a name or a file.
+    actor_height: metres; None for the usual one of the weights' skeleton. device: 'auto', 'cpu', 'cuda' or 'mps'.
+    weights: a name or a file.
     fps, image_size, intrinsics, fov (radians over the larger side): override or supply what the track does not say.
     smoothing: strength of the solve's smoothing, 0 for none, 1 for the usual.
     Raises `SettingsError` where a value is out of range.
     """
 
     camera_mode: str = "static"
-    actor_height: float = 1.75
+    actor_height: float | None = None
     device: str = "auto"
     weights: str = DEFAULT
     fps: Fraction | None = None
@@ -63,7 +64,7 @@ class LiftSettings:
     def __post_init__(self) -> None:
         if self.camera_mode not in CAMERA_MODES:
             raise SettingsError(f"there is no camera mode '{self.camera_mode}'; known are {', '.join(CAMERA_MODES)}.")
-        if not 0.05 <= self.actor_height <= 50:
+        if self.actor_height is not None and not 0.05 <= self.actor_height <= 50:
             raise SettingsError(f"an actor height of {self.actor_height:g} m is out of range (0.05 to 50 m).")
         if self.fps is not None and not 0 < self.fps <= 10000:
             raise SettingsError(f"a frame rate of {float(self.fps):g} is out of range.")
@@ -97,8 +98,7 @@ class _Run:
     def __init__(self, track: KeypointTrack, settings: LiftSettings, progress: Progress | None) -> None:
         self.track, self.settings, self._progress = track, settings, progress
         self.report = Report(
-            source=track.source, person=track.person, frames=len(track), camera_mode=settings.camera_mode,
-            actor_height=settings.actor_height,
+            source=track.source, person=track.person, frames=len(track), camera_mode=settings.camera_mode
         )  # fmt: skip
         self._span = (0.0, 1.0)
         self._stage = ""
@@ -127,6 +127,8 @@ class _Run:
         fps = self._frame_rate(track)
         track = track.replace(fps=fps)
         camera = self._camera(track)
+        if track.skeleton.joint_names == skeleton.joint_names:
+            track = track.replace(skeleton=skeleton)  # a file's own says nothing of sides, which cleaning may ask for
         track, self.report.cleaned = clean(track, self.settings.cleaning)
         track = to_canonical(track, skeleton)
         track = track.replace(
@@ -146,16 +148,19 @@ class _Run:
         """Lift the canonical track and solve it for one body, one root path and one camera."""
         from .lifter.lift_track import lift_track
         from .motion import bones, root, solve, world
+        from .rig.bones import bone_table
+        from .rig.rest import rest_pose
 
         settings, skeleton, camera = self.settings, track.skeleton, track.intrinsics
         assert camera is not None and track.fps is not None
         fps = _sampling_rate(track)
+        height = self.report.actor_height = settings.actor_height or usual_height(skeleton)
         with self.stage("lift", 0.15, 0.4):
             lifted = lift_track(track, lifter, fps, self.advance)
             pose, rotation = lifted.pose, lifted.rotation
         with self.stage("solve", 0.4, 0.95):
             rays = unproject(track.keypoints, camera)
-            lengths = bones.bone_lengths(pose, track.observed, skeleton, settings.actor_height)
+            lengths = bones.bone_lengths(pose, track.observed, skeleton, height)
             direction = bones.directions(pose, skeleton)
             start, good = root.place_root(bones.pose_from_directions(direction, lengths, skeleton), rays, track.scores)
             if not good.any():
@@ -172,11 +177,12 @@ class _Run:
         with self.stage("camera", 0.95, 1.0):
             if settings.camera_mode == "static":
                 up = world.up_in_camera(joints, track.scores, rotation, skeleton)
-                up = world.levelled(joints, track.scores, up, skeleton, fps)
-                r, t = world.static_camera(joints, track.scores, up, skeleton, settings.actor_height)
+                up = world.levelled(joints, track.scores, up, skeleton, fps, height)
+                r, t = world.static_camera(joints, track.scores, up, skeleton, height)
                 turn, shift = np.tile(r, (len(track), 1, 1)), np.tile(t, (len(track), 1))
             else:
-                turn, shift = world.orbit_camera(path, rotation, _root_height(lengths, settings.actor_height, skeleton), fps)
+                at_rest = rest_pose(bone_table(skeleton, joints), lengths).joints
+                turn, shift = world.orbit_camera(path, rotation, float(at_rest[skeleton.root, 2]), fps)
             joints_world = np.einsum("tba,tjb->tja", turn, joints - shift[:, None])
         error = np.linalg.norm(project(joints, camera) - track.keypoints, axis=-1)
         self._judge(track, error, lifted.flipped, lifted.empty)
@@ -239,15 +245,3 @@ def _guessed_size(track: KeypointTrack) -> tuple[int, int]:
             if right <= size[0] and bottom <= size[1]:
                 return size
     return int(np.ceil(max(right, 16) / 16) * 16), int(np.ceil(max(bottom, 16) / 16) * 16)
-
-
-def _root_height(lengths: Array, height: float, skeleton: Skeleton) -> float:
-    """How high the root of a standing skeleton is over the floor."""
-    if skeleton.stature is None:
-        return 0.5 * height
-    foot = skeleton.index(skeleton.stature.feet[0])
-    below = 0.0
-    while skeleton.parents[foot] != skeleton.root and skeleton.parents[foot] >= 0:
-        below += lengths[foot]
-        foot = skeleton.parents[foot]
-    return float(below + skeleton.stature.foot_height * height)

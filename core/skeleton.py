@@ -202,6 +202,11 @@ def _stature_to_list(stature: Stature) -> list[Any]:
     return plain if stature.usual == USUAL_HEIGHT else [*plain, stature.usual]
 
 
+def usual_height(skeleton: Skeleton) -> float:
+    """Return the height in metres that an actor of unknown height is given."""
+    return skeleton.stature.usual if skeleton.stature else USUAL_HEIGHT
+
+
 def tree(
     name: str,
     joints: Sequence[tuple[str, str | None]],

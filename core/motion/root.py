@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-_NEAREST = 0.3
+_NEAREST = 1 / 3
+"""Of the body's reach from its root: nobody is filmed from nearer."""
 _RIDGE = 1e-9
 
 
@@ -28,12 +29,13 @@ def place_root(pose: Array, rays: Array, scores: Array) -> tuple[Array, NDArray[
     right = plane * pose[..., 2:] - pose[..., :2]
     weight = np.where(seen, scores, 0.0)
     root = np.zeros((len(pose), 3))
+    nearest = _NEAREST * float(np.linalg.norm(pose, axis=-1).max())
     for _ in range(3):
-        depth = np.maximum(pose[..., 2] + root[:, None, 2], _NEAREST)
+        depth = np.maximum(pose[..., 2] + root[:, None, 2], nearest)
         w = weight / (depth * depth if root.any() else 1.0)
         normal = np.einsum("tj,tjki,tjkl->til", w, rows, rows)
         scale = np.trace(normal, axis1=1, axis2=2)[:, None, None] / 3 + 1e-12
         moment = np.einsum("tj,tjki,tjk->ti", w, rows, right)
         root = np.linalg.solve(normal + _RIDGE * scale * np.eye(3), moment[..., None])[..., 0]
-    good = (seen.sum(1) >= 2) & (root[:, 2] > _NEAREST)
+    good = (seen.sum(1) >= 2) & (root[:, 2] > nearest)
     return root, good

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ..interpolation import over_time
 from ..rotation import normalised
-from ..skeleton import Skeleton
-from .bones import opposite_bones, pose_from_directions
+from ..skeleton import USUAL_HEIGHT, Skeleton
+from .bones import opposite_bones, pose_from_directions, stature
 from .root import place_root
 
 Array = NDArray[np.float64]
@@ -24,10 +24,12 @@ Array = NDArray[np.float64]
 class SolveSettings:
     """Weights of the solve's terms.
 
-    `noise`: size in metres, at the person, of a keypoint error that counts 1; larger ones count less and less.
+    `noise`: size in metres, at an actor of usual height (others in proportion), of a keypoint error that counts 1; larger
+    ones count less and less.
     `prior`: standard deviation in radians of a bone's direction around the lifted one. `acceleration`: metres per second
-    squared, of joints and root, that count 1. `smoothing` scales the last term; 0 turns it off. Between `rounds` the root
-    path is placed anew for the poses found so far: its slow errors in depth are what single steps mend last.
+    squared, of joints and root, that count 1 (of actors of any size: all move by shares of gravity, Froude). `smoothing`
+    scales the last term; 0 turns it off. Between `rounds` the root path is placed anew for the poses found so far: its slow
+    errors in depth are what single steps mend last.
     """
 
     iterations: int = 240
@@ -121,7 +123,9 @@ class _Problem:
         self.direction = tensor(direction).requires_grad_()
         # The root moves in units of its distance: sideways and in depth alike a step changes the image about as much.
         self.start = tensor(root)
-        self.unit = tensor(np.maximum(root[:, 2:], 0.5) * np.array([0.1, 0.1, 0.3]))
+        size = stature(evidence.lengths, evidence.skeleton) / USUAL_HEIGHT
+        self.noise, self.nearest = settings.noise * size, 0.1 * size
+        self.unit = tensor(np.maximum(root[:, 2:], 0.5 * size) * np.array([0.1, 0.1, 0.3]))
         self.offset = torch.zeros_like(self.start).requires_grad_()
         self.chain = tensor(_chain(evidence.skeleton, evidence.lengths))
         self.opposite = opposite_bones(evidence.skeleton)
@@ -143,8 +147,8 @@ class _Problem:
         settings = self.settings
         direction, root = self.unit_directions(), self.start + self.offset * self.unit
         joints = torch.einsum("jk,tkc->tjc", self.chain, direction) + root[:, None]
-        depth = joints[..., 2:].clamp_min(0.1)
-        error = (joints[..., :2] / depth - self.plane) * depth.detach() / settings.noise
+        depth = joints[..., 2:].clamp_min(self.nearest)
+        error = (joints[..., :2] / depth - self.plane) * depth.detach() / self.noise
         total = (self.weight * torch.log1p(error.square().sum(-1) / 2)).sum()
         total = total + (direction - self.prior).square().sum() / settings.prior**2
         if settings.smoothing > 0 and len(joints) > 2:

@@ -6,22 +6,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..lifter.anatomy import body_frame
 from ..rotation import (
     continuous_quaternions,
     matrix_from_quaternion,
     normalised,
     quaternion_from_matrix,
 )
-from ..skeleton import Skeleton
+from ..skeleton import USUAL_HEIGHT, Skeleton
 
 Array = NDArray[np.float64]
 
 ORBIT_SMOOTHING_SECONDS = 0.15
 
 FOOT_LEVEL = 0.03
-"""Metres by which the heights of a standing foot differ."""
+"""Metres by which the heights of a standing foot differ, of an actor of usual height."""
 FOOT_STANDS = 0.5
-"""Metres per second below which a foot is taken to stand."""
+"""Metres per second below which a foot is taken to stand, of the same; speeds go with the root of size (Froude)."""
 MOST_TILT = np.radians(6)
 """How far the body's own uprightness is trusted: its standard deviation on the training data's clips is 4 degrees."""
 
@@ -29,19 +30,21 @@ MOST_TILT = np.radians(6)
 def up_in_camera(joints: Array, scores: Array, rotation: Array, skeleton: Skeleton) -> Array:
     """Estimate the world's up direction (3,) in a static camera's axes from T frames of one person.
 
-    joints: (T, J, 3) camera frame. From the middle of the feet to the top of the trunk, counted most where the body is
-    stretched (who stands or walks is upright on average) and its ends were seen; where no feet were ever seen, or the
-    skeleton has none, from the trunk. rotation: (T, 3, 3) of the teacher, canonical to camera, decides for skeletons
-    without body axes.
+    joints: (T, J, 3) camera frame. From the middle of the feet to the top of the trunk (to its middle where the spine lies
+    level), counted most where the body is stretched (who stands or walks is upright on average) and its ends were seen;
+    where no feet were ever seen, or the skeleton has none, from the trunk. rotation: (T, 3, 3) of the teacher, canonical to
+    camera, decides for skeletons without body axes.
     """
-    if skeleton.axes is None:
+    axes = skeleton.axes
+    if axes is None:
         return normalised(rotation[:, :, 2].mean(0), (0.0, -1.0, 0.0))
-    top, bottom = skeleton.index(skeleton.axes.up), skeleton.index(skeleton.axes.down)
-    trunk = joints[:, top] - joints[:, bottom]
+    top, bottom = skeleton.index(axes.up), skeleton.index(axes.down)
+    level = axes.spine == "front"
+    trunk = body_frame(joints, skeleton)[:, 2] if level else joints[:, top] - joints[:, bottom]
     weight = np.minimum(scores[:, top], scores[:, bottom]) + 1e-6
     feet = [skeleton.index(n) for n in skeleton.stature.feet] if skeleton.stature else []
     if feet and (scores[:, feet] > 0).all(1).mean() > 0.2:
-        body = joints[:, top] - joints[:, feet].mean(1)
+        body = (joints[:, [top, bottom]].mean(1) if level else joints[:, top]) - joints[:, feet].mean(1)
         reach = np.linalg.norm(body, axis=-1)
         weight = weight * (scores[:, feet].min(1) + 1e-6) * (reach / reach.max()) ** 8
         trunk = body
@@ -53,32 +56,47 @@ def up_in_camera(joints: Array, scores: Array, rotation: Array, skeleton: Skelet
     return up
 
 
-def levelled(joints: Array, scores: Array, up: Array, skeleton: Skeleton, fps: float) -> Array:
+def levelled(joints: Array, scores: Array, up: Array, skeleton: Skeleton, fps: float, height: float = USUAL_HEIGHT) -> Array:
     """Turn an up direction (3,) by as much as makes the feet that carry the body stand on one level.
 
-    joints: (T, J, 3) of a static camera. The lower foot of each frame, counted where it hardly moves, should have one height
-    n . p = h; n may leave `up` by a few degrees. Least squares with robust weights (Geman and McClure 1987); neighbouring
-    frames tell the same, so that half a second counts as one observation. Without feet, `up` is returned.
+    joints: (T, J, 3) of a static camera, of an actor of `height` metres. The lower foot of each pair in each frame, counted
+    where it hardly moves, should have one height n . p = h; n may leave `up` by a few degrees. Least squares with robust
+    weights (Geman and McClure 1987); neighbouring frames tell the same, so that half a second counts as one observation.
+    Without feet, `up` is returned.
     """
-    feet = [skeleton.index(n) for n in skeleton.stature.feet] if skeleton.stature else []
-    seen = (scores[:, feet] > 0).any(1) if feet else np.zeros(len(joints), bool)
+    pairs = _feet_in_pairs(skeleton)
+    seen = np.concatenate([(scores[:, pair] > 0).any(1) for pair in pairs]) if pairs else np.zeros(0, bool)
     if seen.sum() < 3:
         return up
+    size = height / USUAL_HEIGHT
+    foot_level, foot_stands = FOOT_LEVEL * size, FOOT_STANDS * np.sqrt(size)
     sideways = normalised(np.cross(up, np.eye(3)[np.abs(up).argmin()]))
     ahead = np.cross(up, sideways)
-    each = min(1.0, 2 / fps) / FOOT_LEVEL**2
-    normal, height = up, None
+    each = min(1.0, 2 / fps) / foot_level**2
+    normal, floor = up, None
     for _ in range(5):
-        heights = joints[:, feet] @ normal
-        lower = np.take_along_axis(joints[:, feet], heights.argmin(1)[:, None, None], 1)[:, 0]
-        speed = np.linalg.norm(np.gradient(lower, axis=0), axis=-1) * fps
-        height = np.median((lower @ normal)[seen]) if height is None else height
-        weight = seen * np.exp(-((speed / FOOT_STANDS) ** 2)) / (1 + ((lower @ normal - height) / FOOT_LEVEL) ** 2) ** 2
+        paths = [_lower(joints[:, pair], normal) for pair in pairs]
+        lower = np.concatenate(paths)
+        speed = np.concatenate([np.linalg.norm(np.gradient(path, axis=0), axis=-1) for path in paths]) * fps
+        floor = np.median((lower @ normal)[seen]) if floor is None else floor
+        weight = seen * np.exp(-((speed / foot_stands) ** 2)) / (1 + ((lower @ normal - floor) / foot_level) ** 2) ** 2
         rows = np.stack([lower @ sideways, lower @ ahead, -np.ones(len(lower))], -1)
         system = each * (rows.T * weight) @ rows + np.diag([1 / MOST_TILT**2, 1 / MOST_TILT**2, 1e-9])
-        a, b, height = np.linalg.solve(system, each * (rows.T * weight) @ -(lower @ up))
+        a, b, floor = np.linalg.solve(system, each * (rows.T * weight) @ -(lower @ up))
         normal = normalised(up + a * sideways + b * ahead)
     return normal
+
+
+def _feet_in_pairs(skeleton: Skeleton) -> list[list[int]]:
+    """Return the feet's joints, those that mirror each other together: one pair of a human's, two of a dog's."""
+    feet = [skeleton.index(n) for n in skeleton.stature.feet] if skeleton.stature else []
+    pairs = {tuple(sorted({foot, int(skeleton.mirror[foot])} & set(feet))) for foot in feet}
+    return [list(pair) for pair in sorted(pairs)]
+
+
+def _lower(points: Array, up: Array) -> Array:
+    """Return, frame by frame, the lowest of points (T, F, 3), as (T, 3)."""
+    return np.take_along_axis(points, (points @ up).argmin(1)[:, None, None], 1)[:, 0]
 
 
 def static_camera(joints: Array, scores: Array, up: Array, skeleton: Skeleton, height: float) -> tuple[Array, Array]:

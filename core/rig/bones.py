@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RigError
-from ..rotation import normalised, orthonormal_frame
+from ..lifter.anatomy import body_frame
+from ..rotation import normalised
 from ..skeleton import HUMAN17, Hinge, Skeleton
 
 Array = NDArray[np.float64]
@@ -161,7 +162,9 @@ def derive_table(skeleton: Skeleton, directions: Mapping[str, Vector], names: Ma
     lines = _across_lines(skeleton)
     chain = _chain_to_lines(skeleton, lines)
     root_up = joint_names[chain[0]] if chain else None
-    bones = [Bone(called[root], joint_names[root], None, None, UP, LEFT)]
+    # The root bone lies along the spine that goes on from it: upright on two legs, level on four.
+    along = directions[root_up] if root_up else UP
+    bones = [Bone(called[root], joint_names[root], None, None, along, _rest_x_axis(along, None))]
     for joint in skeleton.order:
         parent = skeleton.parents[joint]
         if parent < 0:
@@ -174,11 +177,12 @@ def derive_table(skeleton: Skeleton, directions: Mapping[str, Vector], names: Ma
             share = (chain.index(joint) + 1) / len(chain)
             ends = ((lines.get(root), 1 - share), (lines[chain[-1]], share))
             across = tuple(Across(*line, weight) for line, weight in ends if line and weight > 0)
-        own_bend = next((h for h in skeleton.hinges if name in (h.joint, h.after)), None)
+        # In a chain of hinges (stifle, hock) the one at the bone's tail is the one that its twist is measured by.
+        own_bend = hinge or next((h for h in skeleton.hinges if name in (h.joint, h.after)), None)
         bones.append(
             Bone(
                 called[joint], joint_names[parent], name, called[parent], direction,
-                _rest_x_axis(skeleton, joint, direction, own_bend), hinge, across,
+                _rest_x_axis(direction, own_bend), hinge, across,
             )
         )  # fmt: skip
     return BoneTable(skeleton, tuple(bones), lines.get(root), root_up)
@@ -187,18 +191,14 @@ def derive_table(skeleton: Skeleton, directions: Mapping[str, Vector], names: Ma
 def mean_directions(skeleton: Skeleton, joints: Array) -> dict[str, Vector]:
     """Return the mean direction of every edge in the body's own frame, made symmetric, by child joint.
 
-    joints: (T, J, 3). The body's frame has `axes.right_left` as +X and `axes.down` to `axes.up` towards +Z; a skeleton
-    without axes gives its first frame as it stands.
+    joints: (T, J, 3). In the body's frame (`body_frame`) it faces -Y, Z up; a skeleton without axes gives its first frame as
+    it stands.
     """
     joints = np.asarray(joints, np.float64)
     if skeleton.axes is None:
         local = joints[:1]
     else:
-        axes = skeleton.axes
-        across = sum(joints[:, skeleton.index(left)] - joints[:, skeleton.index(right)] for right, left in axes.right_left)
-        up = joints[:, skeleton.index(axes.up)] - joints[:, skeleton.index(axes.down)]
-        frame = orthonormal_frame(np.asarray(across), up)[..., [0, 2, 1]] * np.array([1.0, -1.0, 1.0])
-        local = joints @ frame
+        local = joints @ np.swapaxes(body_frame(joints, skeleton), -1, -2)
     flip = np.array([-1.0, 1.0, 1.0])
     mirrored = local[:, skeleton.mirror] * flip if skeleton.axes else local
     directions: dict[str, Vector] = {}
@@ -231,16 +231,17 @@ def _chain_to_lines(skeleton: Skeleton, lines: Mapping[int, Any]) -> list[int]:
     return best
 
 
-def _rest_x_axis(skeleton: Skeleton, joint: int, direction: Vector, hinge: Hinge | None) -> Vector:
-    """Return the rest X axis of the bone that ends at `joint`.
+def _rest_x_axis(direction: Vector, hinge: Hinge | None) -> Vector:
+    """Return the rest X axis of a bone that points in a direction.
 
     Bones at a hinge take the hinge's axis: the one about which a positive turn bends the joint. A hinge of sign +1 points
     to the front when bent, so what follows it goes back: axis = direction x (-sign front). All others look to the front
-    with their Z axis. Left and right come out mirrored: z and y reflect, x reflects and changes sign.
+    with their Z axis, or up where they point rather to the front or back themselves. Left and right come out mirrored: z and
+    y reflect, x reflects and changes sign.
     """
     along = np.array(direction)
     towards = np.array(FRONT) * (-hinge.sign if hinge else 1)
-    if np.linalg.norm(np.cross(normalised(along), towards)) < 0.3:
+    if np.linalg.norm(np.cross(normalised(along), towards)) < (0.3 if hinge else np.sqrt(0.5)):
         towards = np.array(UP)
     # Of a hinge: along x towards is the axis itself. Of the others, with z = towards: x = y x z, the same product.
     x = normalised(np.cross(along, towards))
