@@ -23,6 +23,9 @@ FOOT_LEVEL = 0.03
 """Metres by which the heights of a standing foot differ, of an actor of usual height."""
 FOOT_STANDS = 0.5
 """Metres per second below which a foot is taken to stand, of the same; speeds go with the root of size (Froude)."""
+FOOT_TRAVELS = 0.3
+"""The same as a share of the body's own speed, for those that are fast: what is measured of their feet is less exact."""
+LEVELLING_STEPS = 8
 MOST_TILT = np.radians(6)
 """How far the body's own uprightness is trusted: its standard deviation on the training data's clips is 4 degrees."""
 
@@ -69,22 +72,34 @@ def levelled(joints: Array, scores: Array, up: Array, skeleton: Skeleton, fps: f
     if seen.sum() < 3:
         return up
     size = height / USUAL_HEIGHT
-    foot_level, foot_stands = FOOT_LEVEL * size, FOOT_STANDS * np.sqrt(size)
+    travel = float(np.median(np.linalg.norm(np.gradient(joints[:, skeleton.root], axis=0), axis=-1))) * fps
+    stands = max(FOOT_STANDS * np.sqrt(size), FOOT_TRAVELS * travel)
     sideways = normalised(np.cross(up, np.eye(3)[np.abs(up).argmin()]))
     ahead = np.cross(up, sideways)
-    each = min(1.0, 2 / fps) / foot_level**2
-    normal, floor = up, None
-    for _ in range(5):
+    normal, floor, level = up, None, np.inf
+    for _ in range(LEVELLING_STEPS):
         paths = [_lower(joints[:, pair], normal) for pair in pairs]
         lower = np.concatenate(paths)
         speed = np.concatenate([np.linalg.norm(np.gradient(path, axis=0), axis=-1) for path in paths]) * fps
         floor = np.median((lower @ normal)[seen]) if floor is None else floor
-        weight = seen * np.exp(-((speed / foot_stands) ** 2)) / (1 + ((lower @ normal - floor) / foot_level) ** 2) ** 2
+        standing = seen * np.exp(-((speed / stands) ** 2))
+        # Where the first guess slopes, a long way's feet lie far off one level: what counts as near shrinks as it mends.
+        off = np.abs(lower @ normal - floor)
+        level = max(FOOT_LEVEL * size, min(level, 1.5 * weighted_median(off, standing)))
+        each = min(1.0, 2 / fps) / level**2
+        weight = standing / (1 + (off / level) ** 2) ** 2
         rows = np.stack([lower @ sideways, lower @ ahead, -np.ones(len(lower))], -1)
         system = each * (rows.T * weight) @ rows + np.diag([1 / MOST_TILT**2, 1 / MOST_TILT**2, 1e-9])
         a, b, floor = np.linalg.solve(system, each * (rows.T * weight) @ -(lower @ up))
         normal = normalised(up + a * sideways + b * ahead)
     return normal
+
+
+def weighted_median(values: Array, weights: Array) -> float:
+    """Return the least of (N,) values up to which half of the weight lies."""
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, 0.5 * total[-1])])
 
 
 def _feet_in_pairs(skeleton: Skeleton) -> list[list[int]]:
