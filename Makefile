@@ -3,6 +3,7 @@
 #   make test       the tests, on Blender 4.5 LTS
 #   make test-all   the tests, on Blender 4.5 LTS and 5.0
 #   make lint       style, types and the direction of dependencies
+#   make train-smoke  a minute of training on the processor: losses fall, a resumed run equals a whole one
 #   make bench      frames per second of reading, lifting and keying
 #   make pictures   the README's picture, rendered anew, in docs/images/
 #   make package    the extension's zip, built and validated by Blender's own tool, in dist/
@@ -29,7 +30,7 @@ define install
 	@touch $(1)/ready
 endef
 
-.PHONY: demo test test-all lint bench pictures package clean distclean
+.PHONY: demo test test-all lint train-smoke bench pictures package clean distclean
 .DEFAULT_GOAL := test
 
 $(READY): requirements-dev.txt requirements.txt pyproject.toml scripts/check_system.sh
@@ -58,6 +59,9 @@ lint: $(READY) | $(TYPES)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/python scripts/check_layers.py
 	MYPYPATH=$(dir $(TYPES)) $(VENV)/bin/mypy -m poselift -p poselift.core -p poselift.scene -p poselift.operators -p poselift.ui
+
+train-smoke: $(READY)
+	$(VENV)/bin/python scripts/train_smoke.py
 
 bench: $(READY)
 	$(VENV)/bin/python scripts/bench.py

@@ -3,21 +3,32 @@
 
 from __future__ import annotations
 
+import json
+import re
+import sys
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
-from training_runs import small, walking_archive, walking_track
+from motions import dog_joints, dog_skeleton
+from training_runs import SUPERVISED, small, walking_archive, walking_track
 
 from poselift.core.errors import ReadError, SettingsError, TrackError
-from poselift.core.lifter import weights
+from poselift.core.lifter import progress, weights
 from poselift.core.lifter.config import preset
 from poselift.core.lifter.data import MotionCapture, Tracks, head_joint, open_source, random_views
+from poselift.core.lifter.finetune import AtSizeOf, check_skeleton, fine_tuning, without_truth
+from poselift.core.lifter.geometry import random_rotations, rotate
 from poselift.core.lifter.progress import Progress
-from poselift.core.lifter.schedule import learning_rate, scaled_schedule
+from poselift.core.lifter.schedule import learning_rate, scaled_rate, scaled_schedule
 from poselift.core.lifter.training import Trainer, TrainSettings
+from poselift.core.readers import track_npz
 from poselift.core.skeleton import HUMAN17
+from poselift.core.skeleton_file import read_skeleton
+from poselift.core.track import KeypointTrack
+from poselift.operators import terminal
 from poselift.operators.command_line import main
 
 CPU = torch.device("cpu")
@@ -55,7 +66,7 @@ def test_views_are_cameras_that_look_from_the_asked_elevations():
 
 
 def test_hidden_joints_are_completed_and_the_rest_is_left_alone(archive):
-    config = small("anchored")
+    config = small(SUPERVISED)
     shown = replace(config, views=replace(config.views, hidden=(), drop=0.0, noise=0.0, size_jitter=0.0))
     hidden = replace(shown, views=replace(shown.views, hidden=(("spine", "head_top"),)))
     a = MotionCapture(archive, HUMAN17, shown, CPU).sample(400, torch.Generator().manual_seed(3)).plane
@@ -79,7 +90,7 @@ def run(source, config, settings, stop_after=None):
     return trainer.run(watch), seen, trainer
 
 
-@pytest.mark.parametrize("name", ["paper", "anchored"])
+@pytest.mark.parametrize("name", ["paper", SUPERVISED])
 def test_losses_fall(archive, name):
     config = small(name)
     source = MotionCapture(archive, HUMAN17, config, CPU)
@@ -151,7 +162,7 @@ def test_schedules_scale_with_the_epochs():
     assert (config.teacher_stage.epochs, config.student_stage.epochs) == (5, 4)
     assert learning_rate(preset("paper").teacher_stage, 0) == 1e-3
     assert learning_rate(preset("paper").teacher_stage, 15) == pytest.approx(5e-4)
-    assert learning_rate(preset("anchored").teacher_stage, 35) == pytest.approx(0, abs=1e-9)
+    assert learning_rate(preset(SUPERVISED).teacher_stage, 35) == pytest.approx(0, abs=1e-9)
     with pytest.raises(SettingsError):
         scaled_schedule(preset("paper"), 1)
 
@@ -163,7 +174,7 @@ def test_the_command_trains_from_2d_tracks_and_its_weights_load(tmp_path, capsys
     assert status == 0
     loaded = weights.load(output)
     assert loaded.config.preset == "paper" and loaded.notes == {"teacher_samples": 128, "student_samples": 128}
-    assert main(["train", str(tmp_path / "track.npz"), "-o", str(output), "--preset", "anchored"]) == 2
+    assert main(["train", str(tmp_path / "track.npz"), "-o", str(output), "--preset", SUPERVISED]) == 2
     assert "3D" in capsys.readouterr().err
 
 
@@ -174,3 +185,179 @@ def test_data_that_cannot_train_are_refused(tmp_path):
     (tmp_path / "x.npz").write_bytes(b"PK nonsense")
     with pytest.raises(ReadError):
         open_source([tmp_path / "x.npz"], HUMAN17, config, CPU)
+
+
+def track_arguments(tmp_path, *more):
+    track = tmp_path / "track.npz"
+    if not track.exists():
+        walking_track(track)
+    return ["train", str(track), "-o", str(tmp_path / "out.npz"), "--epochs", "2", "--epoch-samples", "128", *more]
+
+
+@pytest.fixture(scope="module")
+def trained(archive, tmp_path_factory):
+    """Small weights with 3D in their losses, as a file."""
+    config = small(SUPERVISED)
+    source = MotionCapture(archive, HUMAN17, config, CPU)
+    path = tmp_path_factory.mktemp("trained") / "small.npz"
+    weights.save(Trainer(source, config, TrainSettings(epoch_samples=640), CPU).run(), path)
+    return path
+
+
+def test_fine_tuning_goes_on_from_weights_on_tracks_without_3d(trained, tmp_path):
+    assert main([*track_arguments(tmp_path, "-q"), "--from", str(trained)]) == 0
+    start, tuned = weights.load(trained), weights.load(tmp_path / "out.npz")
+    assert tuned.notes == {"teacher_samples": 128, "student_samples": 128, "from": start.name}
+    assert tuned.config.teacher == start.config.teacher and tuned.config.student == start.config.student
+    assert tuned.config.teacher_stage.supervised == tuned.config.student_stage.supervised == 0
+    assert tuned.config.teacher_stage.learning_rate == pytest.approx(0.1 * start.config.teacher_stage.learning_rate)
+    # A few steps at a tenth of the rate: bent, not replaced, and a fresh start would lie far away.
+    change = np.abs(tuned.arrays["teacher.dictionary"] - start.arrays["teacher.dictionary"]).max()
+    assert 0 < change < 0.01
+    for name in ("mean", "covariance", "edges"):
+        assert np.array_equal(tuned.arrays[f"statistics.{name}"], start.arrays[f"statistics.{name}"])
+
+
+def test_fine_tunings_schedule_is_the_presets_where_one_is_named(trained):
+    start, paper = weights.load(trained), preset("paper")
+    config = fine_tuning(start, paper)
+    assert (config.teacher, config.student, config.distance) == (start.config.teacher, start.config.student, 5.0)
+    assert (config.preset, config.views, config.teacher_stage) == ("paper", paper.views, paper.teacher_stage)
+    assert fine_tuning(start, None) == start.config
+    faster = scaled_rate(config, 0.5)
+    assert faster.student_stage.learning_rate == paper.student_stage.learning_rate / 2
+    with pytest.raises(SettingsError, match="positive"):
+        scaled_rate(config, 0.0)
+
+
+def test_tracks_are_brought_to_the_size_that_the_weights_know(trained):
+    start = weights.load(trained)
+    planes = np.random.default_rng(0).normal(size=(300, 17, 2))
+    planes -= planes[:, :1]
+    source = AtSizeOf(Tracks(planes, start.config, HUMAN17, CPU), start)
+    plane = source.sample(4000, torch.Generator().manual_seed(0)).plane
+    edges = [(plane[:, c] - plane[:, p]).norm(dim=-1).mean() for p, c in HUMAN17.edges]
+    assert float(sum(edges)) == pytest.approx(start.arrays["statistics.edges"].sum(), rel=0.02)
+
+
+def test_a_preset_that_knows_3d_alone_is_refused_for_tracks():
+    config = preset(SUPERVISED)
+    config = replace(config, student_stage=replace(config.student_stage, main_weight=0.0, cycle_weight=0.0))
+    with pytest.raises(SettingsError, match="trains the student from 3D alone"):
+        without_truth(config)
+
+
+def test_weights_of_another_skeleton_are_refused(trained, tmp_path, capsys):
+    (tmp_path / "dog.json").write_text(json.dumps(dog_skeleton().to_dict()))
+    status = main([*track_arguments(tmp_path), "--from", str(trained), "--skeleton", str(tmp_path / "dog.json")])
+    message = capsys.readouterr().err
+    assert status == 2 and "'human17', not of 'dog'" in message and "l_paw" in message
+    turned = replace(HUMAN17, mirror_pairs=HUMAN17.mirror_pairs[1:])
+    with pytest.raises(SettingsError, match="mirror pairs"):
+        check_skeleton(weights.load(trained), turned)
+
+
+def test_any_skeleton_trains_from_its_tracks(tmp_path):
+    dog = dog_skeleton()
+    joints = dog_joints(dog, 200)
+    camera = np.stack([joints[..., 0], 0.5 - joints[..., 2], joints[..., 1] + 4], -1)
+    pixels = camera[..., :2] / camera[..., 2:] * 1000 + 500
+    track = KeypointTrack(pixels, np.ones(pixels.shape[:2]), dog, Fraction(30), (1000, 1000))
+    track_npz.write(tmp_path / "track.npz", [track])
+    (tmp_path / "dog.json").write_text(json.dumps(dog.to_dict()))
+    assert main([*track_arguments(tmp_path, "-q"), "--skeleton", str(tmp_path / "dog.json")]) == 0
+    assert weights.load(tmp_path / "out.npz").skeleton == dog
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("{", "line 1, column 2"),
+        ("[1]", "no object"),
+        ('{"name": "x", "joint_names": ["a"]}', "parents: is missing"),
+        ('{"name": "x", "joint_names": ["a", "b"], "parents": [-1, "a"]}', r"parents\[1\]: is 'a'"),
+        ('{"name": "x", "joint_names": ["a", 5], "parents": [-1, 0]}', r"joint_names\[1\]: is 5"),
+        ('{"name": "x", "joint_names": ["a", "b"], "parents": [-1, -1]}', "2 roots"),
+        ('{"name": "x", "joint_names": ["a", "b"], "parents": [-1, 7]}', "'b' has no way to a root"),
+        ('{"name": "x", "joint_names": ["a", "b"], "parents": [-1, 0], "mirror_pairs": [["a", "c"]]}', "no joint 'c'"),
+        ('{"name": "x", "joint_names": ["a"], "parents": [-1], "hinges": {}}', "hinges: is a dict"),
+        ('{"name": "x", "joint_names": ["a"], "parents": [-1], "hinges": [["a"]]}', "not a skeleton"),
+    ],
+)
+def test_what_is_no_skeleton_is_refused_with_file_and_place(tmp_path, text, place):
+    path = tmp_path / "creature.json"
+    path.write_text(text)
+    with pytest.raises(ReadError, match=place) as refused:
+        read_skeleton(path)
+    assert refused.value.path == path and str(path) in str(refused.value)
+    with pytest.raises(ReadError, match="cannot be read"):
+        read_skeleton(tmp_path / "none.json")
+
+
+def test_without_a_terminal_progress_is_lines_with_losses_speed_and_time_left(archive, tmp_path, capsys, monkeypatch):
+    assert main(track_arguments(tmp_path)) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"teacher: 1 of 1 steps, reprojection [\d.]+, cycle [\d.]+, \d+ samples/s, 0:00 left", lines[1])
+    assert lines[2].startswith("student: 1 of 1 steps, distillation ")
+    monkeypatch.setattr(terminal, "LINE_SECONDS", 0.0)
+    clock = iter([10.0, 16.0, 20.0])
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(clock))
+    with terminal.progress_bar("work", 100, "step", initial=40, lines=True) as bar:
+        bar.update(3)
+        bar.update(2)
+    assert capsys.readouterr().err == "work: 43 of 100 steps, 1:54 left\nwork: 45 of 100 steps, 1:50 left\n"
+    assert terminal.clock(3 * 3600 + 61) == "3:01:01"
+
+
+def test_logs_without_tensorboard_are_refused_before_anything_is_trained(tmp_path, capsys, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith(("tensorboard", "torch.utils.tensorboard"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    assert main(track_arguments(tmp_path, "--log-dir", str(tmp_path / "logs"))) == 2
+    assert "pip install tensorboard" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["track.npz"]
+
+
+def test_tensorboard_logs_hold_each_stage_by_step_and_a_resumed_run_appends(tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.setattr(progress, "SECONDS", -1.0)  # every step
+    folder = tmp_path / "logs"
+    arguments = [*track_arguments(tmp_path, "-q"), "--log-dir", str(folder)]
+    arguments[arguments.index("128")] = "640"
+    assert main(arguments) == 0 and main([*arguments, "--resume"]) == 0
+    for stage, term in (("teacher", "reprojection"), ("student", "distillation")):
+        events = EventAccumulator(str(folder / stage)).Reload()
+        assert {f"loss/{term}", "loss/cycle", "loss/sum", "learning_rate", "samples_per_second"} == set(
+            events.Tags()["scalars"]
+        )
+        assert [event.step for event in events.Scalars(f"loss/{term}")] == [1, 2, 3, 4, 5]
+
+
+def test_geometry_stays_exact_where_networks_multiply_in_bfloat16():
+    generator = torch.Generator().manual_seed(0)
+    pose = torch.randn(50, 17, 3, generator=generator)
+    turns = random_rotations(50, True, generator, CPU)
+    exact = rotate(turns, pose)
+    with torch.autocast("cpu", torch.bfloat16):
+        generator.manual_seed(0)
+        torch.randn(50, 17, 3, generator=generator)
+        assert torch.equal(random_rotations(50, True, generator, CPU), turns)
+        assert torch.equal(rotate(turns, pose), exact)
+
+
+@pytest.mark.parametrize("stage", ["teacher", "student"])
+def test_in_bfloat16_parameters_gradients_and_losses_are_float32(archive, stage):
+    config = small(SUPERVISED)
+    source = MotionCapture(archive, HUMAN17, config, CPU)
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        trainer = Trainer(source, config, TrainSettings(precision=precision), CPU)
+        trainer.begin(stage)
+        losses[precision] = trainer.losses()
+        sum(losses[precision].values()).backward()
+        tensors = [*trainer.network.parameters(), *(p.grad for p in trainer.network.parameters()), *losses[precision].values()]
+        assert {tensor.dtype for tensor in tensors} == {torch.float32}
+    for name, value in losses["float32"].items():
+        assert losses["bfloat16"][name].item() == pytest.approx(float(value), rel=0.05), name

@@ -83,9 +83,16 @@ def two(archive, folder, *flags):
             assert process.returncode == 0, errors.decode()
 
 
-def test_two_processes_train_one_network_from_different_poses(archive, tmp_path):
-    two(archive, tmp_path, "--first-steps")
-    assert_same(arrays(tmp_path / "rank0.npz"), arrays(tmp_path / "rank1.npz"))
+@pytest.fixture(scope="module")
+def pair(archive, tmp_path_factory):
+    """A folder in which two processes have trained to the end."""
+    folder = tmp_path_factory.mktemp("pair")
+    two(archive, folder, "--first-steps")
+    return folder
+
+
+def test_two_processes_train_one_network_from_different_poses(archive, pair):
+    assert_same(arrays(pair / "rank0.npz"), arrays(pair / "rank1.npz"))
 
     # What they must have computed, by one process: the mean of the gradients of two shares from the ranks' own streams.
     half = small()
@@ -105,23 +112,19 @@ def test_two_processes_train_one_network_from_different_poses(archive, tmp_path)
         nn.utils.clip_grad_norm_(networks[0].parameters(), 5.0)
         shares[0].optimiser.step()
     assert not torch.allclose(poses[0], poses[1])
-    with np.load(tmp_path / "rank0.npz") as data:
+    with np.load(pair / "rank0.npz") as data:
         for name, value in networks[0].named_parameters():
             assert np.allclose(value.detach().numpy(), data[f"first.{name}"], rtol=0, atol=2e-6), name
 
 
-def test_two_killed_processes_resume_as_if_they_had_not_been(archive, tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    whole.mkdir()
-    killed.mkdir()
-    two(archive, whole)
-    with several(program(archive, killed), 2, ENVIRONMENT) as running:
-        wait_for_checkpoints(killed / "run.checkpoint", 2, running)
-    assert not (killed / "rank0.npz").exists()
-    two(archive, killed, "--resume")
+def test_two_killed_processes_resume_as_if_they_had_not_been(archive, pair, tmp_path):
+    with several(program(archive, tmp_path), 2, ENVIRONMENT) as running:
+        wait_for_checkpoints(tmp_path / "run.checkpoint", 2, running)
+    assert not (tmp_path / "rank0.npz").exists()
+    two(archive, tmp_path, "--resume")
     for rank in range(2):
-        assert_same(arrays(whole / f"rank{rank}.npz"), arrays(killed / f"rank{rank}.npz"))
-    alone = subprocess.run(program(archive, killed, "--resume"), env=ENVIRONMENT, capture_output=True, text=True)
+        assert_same(arrays(pair / f"rank{rank}.npz"), arrays(tmp_path / f"rank{rank}.npz"))
+    alone = subprocess.run(program(archive, tmp_path, "--resume"), env=ENVIRONMENT, capture_output=True, text=True)
     assert alone.returncode != 0 and "number of processes" in alone.stderr
 
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(HERE.parent / "samples"))  # as a program; pytest has it 
 
 from walking_figure import animate  # noqa: E402
 
-from poselift.core.lifter.config import LifterConfig, StudentConfig, TeacherConfig, preset  # noqa: E402
+from poselift.core.lifter.config import PRESETS, LifterConfig, preset  # noqa: E402
 from poselift.core.lifter.data import MotionCapture  # noqa: E402
 from poselift.core.lifter.distributed import joined  # noqa: E402
 from poselift.core.lifter.training import Trainer, TrainSettings  # noqa: E402
@@ -29,6 +29,7 @@ from poselift.core.skeleton import HUMAN17  # noqa: E402
 from poselift.core.track import KeypointTrack  # noqa: E402
 
 FIRST_STEPS = 3
+SUPERVISED = next(name for name, config in PRESETS.items() if config.student_stage.supervised)
 
 
 def small(name: str = "paper") -> LifterConfig:
@@ -37,8 +38,8 @@ def small(name: str = "paper") -> LifterConfig:
     shrink = {"batch": 64, "epochs": 3}
     return replace(
         config,
-        teacher=TeacherConfig(4, 64, 32, 2),
-        student=StudentConfig(16, 2),
+        teacher=replace(config.teacher, atoms=4, width=64, bottleneck=32, blocks=2),
+        student=replace(config.student, channels=16, blocks=2),
         teacher_stage=replace(config.teacher_stage, **shrink),
         student_stage=replace(config.student_stage, **shrink),
     )

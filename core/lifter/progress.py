@@ -13,6 +13,9 @@ from torch import Tensor
 if TYPE_CHECKING:
     from .training import Trainer
 
+SECONDS = 0.5
+"""Between two reports; each waits for the device to finish its step."""
+
 
 @dataclass
 class Progress:
@@ -40,7 +43,7 @@ class Meter:
 
     def show(self, terms: dict[str, Tensor], now: float, last: bool) -> None:
         """Report the step just taken, if it is time or the last one. The report may raise, to stop."""
-        if self._report is None or not (last or now - self._time > 0.5):
+        if self._report is None or not (last or now - self._time > SECONDS):
             return
         trainer = self._trainer
         values = {name: value.item() for name, value in terms.items()}
