@@ -29,8 +29,9 @@ def torso_mpjpe(estimate: Array, truth: Array, torso: Sequence[int], root: int =
     The size of a torso is the root mean square distance of its joints (indices `torso`) from their centre.
     """
     a, b = (pose - pose[:, root : root + 1] for pose in (estimate, truth))
-    size = np.maximum(_spread(a[:, torso]), np.finfo(a.dtype).tiny)
-    return mpjpe(a * (_spread(b[:, torso]) / size)[:, None, None], b)
+    size = _spread(a[:, torso])
+    scale = np.where(size > 0, _spread(b[:, torso]) / np.where(size > 0, size, 1), 0)
+    return mpjpe(a * scale[:, None, None], b)
 
 
 def _spread(poses: Array) -> Array:

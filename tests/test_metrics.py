@@ -3,17 +3,12 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from walking_figure import animate
 
 from poselift.core import metrics
-from poselift.core.lifter.evaluation import CONDITIONS
 from poselift.core.rotation import matrix_from_axis_angle
-from poselift.core.skeleton import HUMAN17
-from poselift.operators.command_line import main
 
 
 @pytest.fixture(scope="module")
@@ -49,22 +44,35 @@ def test_acceleration_error_is_in_units_per_second_squared(poses):
     assert np.allclose(metrics.acceleration_error(poses + 0.5 * 2.0 * t**2 * [1, 0, 0], poses, 30.0), 2.0)
 
 
-def test_the_command_scores_weights_against_unseen_motion(poses, tmp_path, capsys):
-    np.savez(
-        tmp_path / "walk.npz",
-        pos=np.round((poses - poses[:, :1]) / 0.0005).astype(np.int16),
-        quant=np.float32(0.0005),
-        start=np.array([0, 60]),
-        category=np.array(["walk"]),
-        joint_names=np.array(HUMAN17.joint_names),
-    )
-    data = str(tmp_path / "walk.npz")
-    assert main(["evaluate", data, "--weights", "human17-anchored", "--samples", "256", "--json"]) == 0
-    scores = json.loads(capsys.readouterr().out)["human17-anchored"]
-    assert [s["condition"] for s in scores[::3]] == list(CONDITIONS)
-    for student, _, flat in zip(scores[::3], scores[1::3], scores[2::3], strict=True):
-        assert student["p_mpjpe"] < 0.6 * flat["p_mpjpe"] and student["n_mpjpe"] < 0.6 * flat["n_mpjpe"]
-        assert student["oracle"] <= student["p_mpjpe"] and student["mirrored"] < 0.05
-    assert main(["evaluate", data, "--weights", "human17-anchored", "--samples", "64"]) == 0
-    assert "| exact | student |" in capsys.readouterr().out
-    assert main(["evaluate", str(tmp_path / "none.npz")]) == 2
+def test_the_torso_gives_the_scale_and_nothing_else_is_forgiven(poses):
+    torso = [0, 1, 4, 8, 11, 14]
+    assert metrics.torso_mpjpe(3 * poses + 1, poses, torso).max() < 1e-12
+    longer = poses.copy()
+    longer[:, 3] += [0.0, 0.0, -0.34]  # an ankle, which is no part of the torso, must not change the scale
+    assert np.allclose(metrics.torso_mpjpe(2 * longer, poses, torso), 0.34 / 17)
+    assert metrics.n_mpjpe(2 * longer, poses).min() > 1.05 * 0.34 / 17
+
+
+def test_auc_is_the_mean_of_pck_over_its_limits(poses):
+    generator = np.random.default_rng(0)
+    moved = poses + 0.08 * generator.normal(size=poses.shape)
+    expected = np.mean([metrics.pck(moved, poses, limit) for limit in np.linspace(0, 0.15, 31)], axis=0)
+    assert np.allclose(metrics.auc(moved, poses, 0.15), expected)
+    assert np.allclose(metrics.auc(poses, poses, 0.15), 30 / 31)
+
+
+def test_rotation_angles_are_exact_down_to_tiny_ones():
+    axis, angles = np.array([0.6, 0.0, 0.8]), np.array([0.0, 1e-6, 0.3, 2.0, np.pi])
+    turns = matrix_from_axis_angle(np.broadcast_to(axis, (5, 3)), angles)
+    assert np.allclose(metrics.rotation_angle(turns, np.eye(3)), angles, rtol=1e-6, atol=1e-9)
+    assert np.allclose(metrics.rotation_angle(turns[3] @ turns, turns[3]), angles, rtol=1e-6, atol=1e-9)
+
+
+def test_the_chordal_mean_is_the_middle_of_rotations():
+    generator = np.random.default_rng(0)
+    middle = matrix_from_axis_angle(np.array([0.0, 0.6, 0.8]), np.array(2.5))
+    axes = generator.normal(size=(2000, 3))
+    axes /= np.linalg.norm(axes, axis=-1, keepdims=True)
+    mean = metrics.chordal_mean(middle @ matrix_from_axis_angle(axes, np.full(2000, 0.8)))
+    assert np.linalg.det(mean) > 0.999
+    assert metrics.rotation_angle(mean, middle) < 0.05

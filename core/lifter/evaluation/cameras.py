@@ -75,7 +75,7 @@ def draw_view(
     around = (joints[known] - path[known, None]) @ looking.T
     for away, (width, height) in _tries(start, side, distance[1]):  # where all fail, the last is taken
         low, high = _box(around, away)
-        longest = FILL * float(np.min(np.array([width, height]) / (high - low))) * SENSOR / max(width, height)
+        longest = FILL * float(np.min([width, height] / np.maximum(high - low, 1e-9))) * SENSOR / max(width, height)
         if longest >= LENS[0]:
             break
     size = np.array([width, height], float)

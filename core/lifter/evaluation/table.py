@@ -40,7 +40,7 @@ LEGEND = (
     "torso scaled to its true size; PCK and AUC (0 to 150 mm) after the least-squares scale; mirrored: frames whose mirror",
     "image fits better; rotation: angle of the teacher's camera rotation; acceleration error in m/s²; two cameras: mm between",
     "what they make of one pose (student: turned by the true rotation; teacher: canonical poses); reprojection: the worst",
-    "observed joint, as a share of the image. Oracle: the better of pose and mirror image, as the paper has it; users have none.",
+    "observed joint, as a share of the image. Oracle: the better of pose and mirror image, as the paper has it, not users.",
     "All joints and all frames count alike, also joints that are missing; where 'no depth' has them in the image, the first",
     "weights guessed. ± is half the 95 % confidence interval, from clips drawn with replacement.",
 )
