@@ -33,14 +33,17 @@ def hinge_evidence(poses: Array, skeleton: Skeleton) -> Array:
     """Return (T,) evidence that poses (T, J, 3) are the right way round: positive as it should be.
 
     For each hinge, how far the joint stands out of the line between its neighbours towards the body's front (or back),
-    as a share of the two bones' length, weighted. Mirroring a pose changes exactly the sign.
+    as a share of the two bones' length, weighted. Mirroring a pose changes exactly the sign. That asks for a front made of
+    two other directions: left and up, or where the spine lies level, left and the way that the limb comes from.
     """
-    front = -body_frame(poses, skeleton)[..., 1, :]
+    left, back, _ = np.moveaxis(body_frame(poses, skeleton), -2, 0)
+    level = skeleton.axes is not None and skeleton.axes.spine == "front"
     evidence = np.zeros(poses.shape[:-2], poses.dtype)
     for hinge in skeleton.hinges:
         joint, before, after = (poses[..., skeleton.index(n), :] for n in (hinge.joint, hinge.before, hinge.after))
         along = normalised(after - before)
         offset = (joint - before) - ((joint - before) * along).sum(-1, keepdims=True) * along
+        front = np.cross(along, left) if level else -back
         length = np.linalg.norm(joint - before, axis=-1) + np.linalg.norm(after - joint, axis=-1)
         evidence += hinge.sign * hinge.weight * (offset * front).sum(-1) / np.maximum(length, 1e-9)
     return evidence
