@@ -35,12 +35,12 @@ def evaluate_weights(options: argparse.Namespace) -> int:
     settings = EvaluationSettings(options.cameras, options.frames_step, options.seed, tuple(options.conditions))
     lifters = [Lifter(load(find(name)), device) for name in options.weights]
     with progress_bar("evaluate", 100, "%") as bar:
-        done = 0.0
+        done = 0
 
         def advance(share: float) -> None:
             nonlocal done
-            bar.update(100 * share - done)
-            done = 100 * share
+            bar.update(int(100 * share) - done)
+            done = int(100 * share)
 
         scores = evaluate(lifters, Path(options.data), settings, advance)
     about = {"data": Path(options.data).name, **asdict(settings)}
