@@ -22,7 +22,9 @@ from poselift.core.lifter.evaluation.conditions import CONDITIONS, detector, hal
 from poselift.core.lifter.evaluation.evaluate import FLAT, STUDENT, TEACHER, EvaluationSettings, Subject, evaluate, score
 from poselift.core.lifter.evaluation.scores import (
     OVERALL,
+    Estimate,
     Sample,
+    Score,
     estimate,
     pose_errors,
     torso_joints,
@@ -556,6 +558,19 @@ def test_the_table_shows_values_with_their_intervals_and_actions_on_request(clip
     assert cells[2][cells[0].index("rotation")] == "" and cells[3][cells[0].index("rotation")] == "0.0° ±0.0"
     by_action = table(found, by_action=True).splitlines()
     assert len(by_action) == 2 + 9 and any("| wave " in line for line in by_action)
+
+
+def test_a_cell_holds_half_the_interval_in_the_columns_unit():
+    values = {"p_mpjpe": Estimate(40.04, 36.0, 46.0), "pck": Estimate(0.9, 0.88, 0.94), "n_mpjpe": Estimate(50.0)}
+    row = table([Score("mine", STUDENT, "exact", OVERALL, 5, 100, values)]).splitlines()[2]
+    assert [cell.strip() for cell in row.strip("|").split("|")] == [
+        "exact",
+        "mine",
+        STUDENT,
+        "40.0 ±5.0",
+        "50.0",
+        "90.0 % ±3.0",
+    ]
 
 
 def test_the_command_prints_one_table_and_writes_all_numbers(archive, tmp_path, capsys):
