@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ..errors import WeightsError
+from .folded import fold_student, fold_teacher
 from .student import Student
 from .teacher import Teacher
 from .weights import Weights, load
 
 Array = NDArray[np.float64]
-BATCH = 2048
+CPU_BATCH = 128
+"""Frames per thread: with more, the student's activations leave the cores' caches, and it runs at two thirds of the speed."""
+BATCH = 4096
+"""Frames on other devices, where only the number of calls counts."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +67,20 @@ class Lifter:
         for prefix, network in (("teacher", self.teacher), ("student", self.student)):
             load_network(weights, prefix, network)
             network.to(device).eval()
+        self.teacher, self.student = fold_teacher(self.teacher), fold_student(self.student)
 
     @torch.inference_mode()
     def lift(self, plane: Array, progress: Callable[[float], None] | None = None) -> Lifted:
         """Lift 2D poses (T, J, 2) of the virtual camera, batch by batch. `progress` gets the share done; may raise to stop."""
         parts: list[tuple[Array, Array, Array]] = []
-        for start in range(0, len(plane), BATCH):
-            batch = torch.from_numpy(np.float32(plane[start : start + BATCH])).to(self.device)
+        size = CPU_BATCH * torch.get_num_threads() if self.device.type == "cpu" else BATCH
+        for start in range(0, len(plane), size):
+            batch = torch.from_numpy(np.float32(plane[start : start + size])).to(self.device)
             teacher = self.teacher(batch)
             outputs = (self.student(batch), teacher.canonical, teacher.rotation)
             parts.append(tuple(output.double().cpu().numpy() for output in outputs))
             if progress:
-                progress(min(1.0, (start + BATCH) / len(plane)))
+                progress(min(1.0, (start + size) / len(plane)))
         pose, canonical, rotation = (np.concatenate(column) for column in zip(*parts, strict=True))
         return Lifted(pose, canonical, rotation)
 

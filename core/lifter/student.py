@@ -78,6 +78,17 @@ class ChannelNorm(nn.BatchNorm1d):
         return super().forward(x.reshape(1, x.shape[0], -1)).view(x.shape)
 
 
+def attend(rows: Tensor, joints: int) -> Tensor:
+    """Let the joints of each frame attend to each other: (J N, 3 H), queries, keys and values side by side, to (J N, H).
+
+    With the channels last, whole rows are moved to put the frames first.
+    """
+    rows = rows.view(joints, -1, 3, rows.shape[1] // 3)
+    query, key, value = (rows[:, :, i].transpose(0, 1).contiguous() for i in range(3))
+    attention = torch.softmax(torch.bmm(query, key.transpose(1, 2)), -1)
+    return torch.bmm(attention.to(value.dtype), value).transpose(0, 1).flatten(0, 1)
+
+
 class NonLocal(nn.Module):
     """Attention from every joint to every joint, added to the input (Wang et al. 2018, embedded Gaussian)."""
 
@@ -89,10 +100,8 @@ class NonLocal(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (C, J, N) to (C, J, N)."""
-        query, key, value = channel_map(self.project, x).permute(2, 1, 0).chunk(3, -1)
-        attention = torch.softmax(query @ key.transpose(-1, -2), -1)
-        mixed = (attention.to(value.dtype) @ value).permute(2, 1, 0)
-        return x + self.norm(channel_map(self.out, mixed))
+        mixed = attend(self.project(x.flatten(1).t()), x.shape[1])
+        return x + self.norm((self.out.weight @ mixed.t()).view(x.shape))
 
 
 class GraphBlock(nn.Module):
@@ -108,7 +117,7 @@ class GraphBlock(nn.Module):
         """Map (C, J, N) to (C, J, N)."""
         y = x
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            y = torch.relu(norm(convolution(y)))
+            y = torch.relu_(norm(convolution(y)))
         return self.non_local(x + y)
 
 
@@ -133,6 +142,6 @@ class Student(nn.Module):
 
     def forward(self, plane: Tensor) -> Tensor:
         """Lift 2D poses (N, J, 2) of the virtual camera to (N, J, 3) camera axes, body units, root at the origin."""
-        x = torch.relu(self.enter_norm(self.enter(plane.permute(2, 1, 0))))
+        x = torch.relu_(self.enter_norm(self.enter(plane.permute(2, 1, 0))))
         depth = self.depth(self.blocks(x))[0].T.float()
         return back_project(plane, (depth - depth[:, self.root : self.root + 1]) * self.mirror, self.distance)
