@@ -75,8 +75,10 @@ class Skeleton:
 
     `parents[j]` is the index of joint j's parent, -1 for a root. `mirror_pairs` are (left, right) joint names.
     `midpoints` are (joint, left, right): a joint that is by definition halfway between two others.
-    `axes`, `hinges` and `stature` may be absent: a detector's layout needs none of them.
-    Raises `SkeletonError` where names repeat, parents form a loop, or a pair or hinge names no joint.
+    `rest` are the directions from each joint's parent to it, of a body at rest (facing -Y, Z up; a root's says nothing).
+    `axes`, `hinges`, `stature` and `rest` may be absent: a detector's layout needs none of them.
+    Raises `SkeletonError` where names repeat, parents form a loop, a pair or hinge names no joint, or a bone at rest has no
+    direction.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Skeleton:
     axes: BodyAxes | None = None
     midpoints: tuple[tuple[str, str, str], ...] = ()
     stature: Stature | None = None
+    rest: tuple[tuple[float, float, float], ...] = ()
     _index: dict[str, int] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -112,6 +115,12 @@ class Skeleton:
             used += [*self.stature.joints, *self.stature.feet]
         for name in used:
             self.index(name)
+        if self.rest and (
+            len(self.rest) != len(names) or any(not 0 < np.linalg.norm(self.rest[j]) < np.inf for _, j in self.edges)
+        ):
+            raise SkeletonError(
+                f"skeleton '{self.name}': its rest pose needs one direction for each of its {len(names)} joints."
+            )
 
     def __len__(self) -> int:
         return len(self.joint_names)
@@ -164,6 +173,7 @@ class Skeleton:
             "axes": _axes_to_list(self.axes) if self.axes else None,
             "midpoints": [list(triple) for triple in self.midpoints],
             "stature": _stature_to_list(self.stature) if self.stature else None,
+            **({"rest": [list(direction) for direction in self.rest]} if self.rest else {}),
         }
 
     @classmethod
@@ -186,6 +196,7 @@ class Skeleton:
                 )
                 if stature
                 else None,
+                rest=tuple((float(x), float(y), float(z)) for x, y, z in data.get("rest", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise SkeletonError(f"not a skeleton: {type(error).__name__} {error}.") from error

@@ -17,7 +17,9 @@ def read_skeleton(path: Path) -> Skeleton:
 
     An object with `name`, `joint_names` and `parents` (each joint's parent as an index into the names, -1 for the root);
     optional: `mirror_pairs` ([left, right]), `hinges` ([joint, before, after, sign, weight]), `axes` ([down, up,
-    [[right, left], …]]), `midpoints` ([joint, left, right]), `stature`. Raises `ReadError` with the file and the place.
+    [[right, left], …], "front" where the spine lies level]), `midpoints` ([joint, left, right]), `stature` ([joints, factor,
+    feet, foot height, usual height]), `rest` ([x, y, z] per joint); `skeleton.py` says what they mean. Raises `ReadError`
+    with the file and the place.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))

@@ -16,6 +16,7 @@ from four_legs import CREATURE, Individual, body_length
 from motions import motion_of
 
 from poselift.core.camera import project
+from poselift.core.errors import SkeletonError
 from poselift.core.layouts import to_canonical
 from poselift.core.lifter.anatomy import body_frame, hinge_evidence
 from poselift.core.metrics import p_mpjpe
@@ -135,6 +136,11 @@ def test_the_skeleton_file_keeps_what_it_says():
     assert CREATURE.axes.spine == "front" and usual_height(CREATURE) == 0.6
     assert Skeleton.from_dict(json.loads(json.dumps(CREATURE.to_dict()))) == CREATURE
     assert Skeleton.from_dict(json.loads(text)) == CREATURE
+    at_rest = Individual(1.0, np.ones(len(CREATURE)))
+    bones_at_rest = [at_rest.bone(name) for name in CREATURE.joint_names[1:]]
+    assert np.allclose(bones_at_rest, CREATURE.rest[1:])
+    with pytest.raises(SkeletonError, match="rest pose"):
+        replace(CREATURE, rest=CREATURE.rest[1:])
     assert len(HUMAN17.to_dict()["axes"]) == 3 and len(HUMAN17.to_dict()["stature"]) == 4  # as in files from before
 
 
@@ -205,20 +211,17 @@ def test_the_rest_pose_does_not_roll_bones_of_one_spine_against_each_other(clips
 
 
 def lifter_that_knows(clip, monkeypatch, noise):
-    """Put the truth, unscaled, turned about nothing and a little noisy, in the networks' place; return a stand-in lifter."""
+    """Put the truth, of no known scale and a little noisy, in the networks' place; return a stand-in for the lifter."""
     torch = pytest.importorskip("torch")
     from poselift.core.lifter import lift_track
-    from poselift.core.lifter.inference import Lifted
 
     pose = clip.joints_camera - clip.joints_camera[:, :1]
     pose = pose / body_length(pose) + noise * np.random.default_rng(0).normal(size=pose.shape)
-    back = np.swapaxes(body_frame(pose, CREATURE), -1, -2)
-    count = len(pose)
+    rotation, nothing = np.swapaxes(body_frame(pose, CREATURE), -1, -2), np.zeros(len(pose), bool)
 
-    def answer(track, lifter, fps, progress=None):
+    def answer(track, *_):
         assert track.skeleton == CREATURE  # with mirror pairs and hinges, which the track's file does not have
-        nothing, look = np.zeros(count, bool), np.tile(np.eye(3), (count, 1, 1))
-        return lift_track.LiftedTrack(Lifted(pose, pose @ back, back), look, pose[..., :2], 5.0, nothing, nothing)
+        return SimpleNamespace(pose=pose, canonical=pose @ rotation, rotation=rotation, flipped=nothing, empty=nothing)
 
     monkeypatch.setattr(lift_track, "lift_track", answer)
     return SimpleNamespace(device=torch.device("cpu"))

@@ -135,14 +135,16 @@ HUMAN_DIRECTIONS: dict[str, Vector] = {
 
 
 def bone_table(skeleton: Skeleton, joints: Array | None = None) -> BoneTable:
-    """Return the table for a skeleton: the human's own, or one derived from the motion.
+    """Return the table for a skeleton: the human's own, that of the skeleton's rest pose, or one derived from the motion.
 
-    joints: (T, J, 3) world positions, needed for every skeleton but the human's: the mean directions of its bones in the
-    body's own frame become the rest pose. Raises `RigError` where they are needed and not given, or where the skeleton
+    joints: (T, J, 3) world positions, needed for a skeleton that says nothing of its rest: the mean directions of its bones
+    in the body's own frame become the rest pose. Raises `RigError` where they are needed and not given, or where the skeleton
     has more than one root.
     """
     if (skeleton.joint_names, skeleton.parents) == (HUMAN17.joint_names, HUMAN17.parents):
         return derive_table(skeleton, HUMAN_DIRECTIONS, HUMAN_NAMES)
+    if skeleton.rest:
+        return derive_table(skeleton, dict(zip(skeleton.joint_names, skeleton.rest, strict=True)))
     if joints is None:
         raise RigError(f"skeleton '{skeleton.name}' has no rest pose of its own; give the motion that it is to be taken from.")
     return derive_table(skeleton, mean_directions(skeleton, joints))
@@ -163,8 +165,9 @@ def derive_table(skeleton: Skeleton, directions: Mapping[str, Vector], names: Ma
     chain = _chain_to_lines(skeleton, lines)
     root_up = joint_names[chain[0]] if chain else None
     # The root bone lies along the spine that goes on from it: upright on two legs, level on four.
+    level = skeleton.axes is not None and skeleton.axes.spine == "front"
     along = directions[root_up] if root_up else UP
-    bones = [Bone(called[root], joint_names[root], None, None, along, _rest_x_axis(along, None))]
+    bones = [Bone(called[root], joint_names[root], None, None, along, _rest_x_axis(along, None, level))]
     for joint in skeleton.order:
         parent = skeleton.parents[joint]
         if parent < 0:
@@ -182,7 +185,7 @@ def derive_table(skeleton: Skeleton, directions: Mapping[str, Vector], names: Ma
         bones.append(
             Bone(
                 called[joint], joint_names[parent], name, called[parent], direction,
-                _rest_x_axis(direction, own_bend), hinge, across,
+                _rest_x_axis(direction, own_bend, level), hinge, across,
             )
         )  # fmt: skip
     return BoneTable(skeleton, tuple(bones), lines.get(root), root_up)
@@ -231,15 +234,20 @@ def _chain_to_lines(skeleton: Skeleton, lines: Mapping[int, Any]) -> list[int]:
     return best
 
 
-def _rest_x_axis(direction: Vector, hinge: Hinge | None) -> Vector:
+def _rest_x_axis(direction: Vector, hinge: Hinge | None, level: bool) -> Vector:
     """Return the rest X axis of a bone that points in a direction.
 
     Bones at a hinge take the hinge's axis: the one about which a positive turn bends the joint. A hinge of sign +1 points
-    to the front when bent, so what follows it goes back: axis = direction x (-sign front). All others look to the front
-    with their Z axis, or up where they point rather to the front or back themselves. Left and right come out mirrored: z and
-    y reflect, x reflects and changes sign.
+    to the front when bent, so what follows it goes back: axis = direction x (-sign front). Under a level spine limbs swing
+    past the front, and bend about the line across the body wherever they point (`anatomy.hinge_evidence`). All others look
+    to the front with their Z axis, or up where they point rather to the front or back themselves. Left and right come out
+    mirrored: z and y reflect, x reflects and changes sign.
     """
     along = np.array(direction)
+    if hinge and level:
+        y = normalised(along)
+        x = normalised(hinge.sign * (np.array(LEFT) - y[0] * y))
+        return (float(x[0]), float(x[1]), float(x[2]))
     towards = np.array(FRONT) * (-hinge.sign if hinge else 1)
     if np.linalg.norm(np.cross(normalised(along), towards)) < (0.3 if hinge else np.sqrt(0.5)):
         towards = np.array(UP)
