@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 CREATURE = Skeleton.from_dict(json.loads(Path(__file__).with_name("creature.json").read_text(encoding="utf-8")))
 """The skeleton, from the file that `poselift train --skeleton` reads."""
 
-# Left half at rest (the directions between these are the skeleton file's rest pose), in withers heights: x to the left, y to the back, z up.
+# Left half at rest, in withers heights: x to the left, y to the back, z up. The skeleton file has the same directions.
 _REST = {
     "pelvis": (0.0, 0.36, 0.8), "spine": (0.0, 0.0, 0.94), "withers": (0.0, -0.4, 1.0), "head": (0.0, -0.7, 1.26),
     "snout": (0.0, -0.99, 1.16), "tail_base": (0.0, 0.5, 0.88), "tail_tip": (0.0, 0.88, 0.62),
