@@ -5,6 +5,7 @@
 #   make lint       style, types and the direction of dependencies
 #   make train-smoke  a minute of training on the processor: losses fall, a resumed run equals a whole one
 #   make bench      frames per second of reading, lifting and keying
+#   make bench-lifter  training and inference against a plain transcription of the published networks
 #   make pictures   the README's picture, rendered anew, in docs/images/
 #   make package    the extension's zip, built and validated by Blender's own tool, in dist/
 #   make clean      remove what the targets above made, but not the environments; make distclean removes those too
@@ -30,7 +31,7 @@ define install
 	@touch $(1)/ready
 endef
 
-.PHONY: demo test test-all lint train-smoke bench pictures package clean distclean
+.PHONY: demo test test-all lint train-smoke bench bench-lifter pictures package clean distclean
 .DEFAULT_GOAL := test
 
 $(READY): requirements-dev.txt requirements.txt pyproject.toml scripts/check_system.sh
@@ -65,6 +66,9 @@ train-smoke: $(READY)
 
 bench: $(READY)
 	$(VENV)/bin/python scripts/bench.py
+
+bench-lifter: $(READY)
+	$(VENV)/bin/python scripts/bench_lifter.py
 
 pictures: $(READY)
 	$(VENV)/bin/python scripts/pictures.py
