@@ -253,11 +253,17 @@ def test_what_a_lifter_says_of_a_creature_is_placed_levelled_and_scaled(clips, m
         assert np.abs(np.median(lowest)) < (0.06 if motion == "walk" else 0.2)
 
 
-def test_the_same_commands_train_and_lift_a_creature(bpy, clips, tmp_path, capfd):
-    """A few steps of training say little, but every command must take the skeleton, its weights and its tracks."""
+def test_the_same_commands_train_and_lift_a_creature(bpy, clips, tmp_path, capfd, monkeypatch):
+    """A few steps of small networks say little, but every command must take the skeleton, its weights and its tracks."""
     pytest.importorskip("torch")
+    from poselift.core.lifter import config
     from poselift.operators.command_line import main
 
+    paper = config.PRESETS["paper"]
+    small = replace(
+        paper, teacher=replace(paper.teacher, width=64, blocks=1), student=replace(paper.student, channels=16, blocks=1)
+    )
+    monkeypatch.setitem(config.PRESETS, "paper", small)
     tracks = write_tracks(tmp_path / "tracks", [make_clip(number, 6, seconds=2) for number in range(8)])
     weights = tmp_path / "dog.npz"
     words = ["--skeleton", SKELETON_FILE, "--preset", "paper", "--epochs", "2", "--epoch-samples", "256", "-o", weights, "-q"]
