@@ -80,9 +80,13 @@ ALONE = Ranks()
 def joined(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
     """Join the processes that `torchrun` started, and leave them at the end; without torchrun, be alone.
 
-    Gives the ranks and this rank's own device: with CUDA the GPU of its local rank (NCCL), else `device` (Gloo). Raises
-    `DeviceError` where there are fewer GPUs than processes.
+    Gives the ranks and this rank's own device: with CUDA the GPU of its local rank (NCCL), else `device` (Gloo). On CUDA,
+    sums are then taken in one order, so that a resumed run can equal a whole one. Raises `DeviceError` where there are
+    fewer GPUs than processes.
     """
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS's own condition; read at its first product
+        torch.use_deterministic_algorithms(True, warn_only=True)
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size < 2 or "RANK" not in os.environ:
         yield ALONE, device
@@ -96,7 +100,10 @@ def joined(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
             )
         device = torch.device("cuda", local)
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if device.type == "cuda":
+        dist.init_process_group("nccl", device_id=device)
+    else:
+        dist.init_process_group("gloo")
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size()), device
     finally:
