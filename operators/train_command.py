@@ -16,9 +16,8 @@ from ..core.skeleton_file import read_skeleton
 from .terminal import DONE, Bar, progress_bar, say
 
 if TYPE_CHECKING:
-    import torch
-
     from ..core.lifter.data import PoseSource
+    from ..core.lifter.device import Device
     from ..core.lifter.distributed import Ranks
     from ..core.lifter.logs import TensorBoardLog
     from ..core.lifter.progress import Progress
@@ -50,7 +49,7 @@ def train_lifter(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _trainer(options: argparse.Namespace, device: torch.device, ranks: Ranks) -> Trainer:
+def _trainer(options: argparse.Namespace, device: Device, ranks: Ranks) -> Trainer:
     """Make the trainer that the options describe, its data opened and its checkpoint read."""
     from ..core.lifter import finetune
     from ..core.lifter.schedule import scaled_rate
@@ -83,7 +82,7 @@ def _open(
     config: LifterConfig,
     skeleton: Skeleton,
     start: weights.Weights | None,
-    device: torch.device,
+    device: Device,
 ) -> tuple[LifterConfig, PoseSource]:
     """Open the training data; return them with the configuration that fits them."""
     from ..core.lifter.data import is_motion_capture, open_source

@@ -12,6 +12,8 @@ from ..errors import DeviceError, SettingsError, TorchMissingError
 if TYPE_CHECKING:
     import torch
 
+    Device = torch.device  # for modules that must not name torch
+
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
