@@ -18,15 +18,19 @@ from .teacher import ResidualBlock, Teacher
 class FoldedGraphConvolution(nn.Module):
     """A graph convolution and its normalisation as two matrix products; rectifying stays with the caller."""
 
+    weight: Tensor
+    edges: Tensor
+    bias: Tensor
+
     def __init__(self, convolution: GraphConvolution, norm: nn.BatchNorm1d | None) -> None:
         super().__init__()
-        scale, shift = scale_and_shift(norm) if norm is not None else (1.0, 0.0)
         edges = convolution.edges * convolution.mask
         # The bias is mixed like the channels: E (W x + b) = E W x + b * (sum of E's row).
         bias = edges.sum(-1) * convolution.linear.bias[:, None]
-        self.register_buffer("weight", convolution.linear.weight)
-        self.register_buffer("edges", (edges.permute(1, 2, 0) * scale).permute(2, 0, 1).contiguous())
-        self.register_buffer("bias", (bias.T * scale + shift).T[..., None].contiguous())
+        scale, shift = (bias.new_ones(len(bias)), bias.new_zeros(len(bias))) if norm is None else scale_and_shift(norm)
+        self.register_buffer("weight", convolution.linear.weight.detach().clone())
+        self.register_buffer("edges", edges * scale[:, None, None])
+        self.register_buffer("bias", torch.addcmul(shift[:, None], bias, scale[:, None])[..., None])
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (inputs, J, N) to (outputs, J, N)."""
@@ -41,12 +45,17 @@ class FoldedNonLocal(nn.Module):
     values' comes through unchanged, for attention sums to one, and joins the last shift.
     """
 
+    project: Tensor
+    query_bias: Tensor
+    weight: Tensor
+    shift: Tensor
+
     def __init__(self, block: NonLocal) -> None:
         super().__init__()
         scale, shift = scale_and_shift(block.norm)
         bias = block.project.bias.chunk(3)
-        self.register_buffer("project", block.project.weight.t())
-        self.register_buffer("query_bias", bias[0])
+        self.register_buffer("project", block.project.weight.detach().clone().t())
+        self.register_buffer("query_bias", bias[0].clone())
         self.register_buffer("weight", block.out.weight * scale[:, None])
         self.register_buffer("shift", (shift + self.weight @ bias[2])[:, None])
 
@@ -62,14 +71,17 @@ def fold_student(student: Student) -> Student:
     """Return a copy of a trained student, folded and in evaluation mode."""
     copy = deepcopy(student).eval()
     with torch.no_grad():
-        copy.enter, copy.enter_norm = FoldedGraphConvolution(copy.enter, copy.enter_norm), nn.Identity()
-        copy.depth = FoldedGraphConvolution(copy.depth, None)
+        copy.add_module("enter", FoldedGraphConvolution(student.enter, student.enter_norm))
+        copy.add_module("enter_norm", nn.Identity())
+        copy.add_module("depth", FoldedGraphConvolution(student.depth, None))
         for block in copy.blocks:
             assert isinstance(block, GraphBlock)
-            pairs = zip(block.convolutions, block.norms, strict=True)
-            block.convolutions = nn.ModuleList(FoldedGraphConvolution(layer, norm) for layer, norm in pairs)
-            block.norms = nn.ModuleList(nn.Identity() for _ in block.norms)
-            block.non_local = FoldedNonLocal(block.non_local)
+            folded = nn.ModuleList()
+            for layer, norm in zip(block.convolutions, block.norms, strict=True):
+                assert isinstance(layer, GraphConvolution) and isinstance(norm, nn.BatchNorm1d)
+                folded.append(FoldedGraphConvolution(layer, norm))
+            block.convolutions, block.norms = folded, nn.ModuleList(nn.Identity() for _ in folded)
+            block.add_module("non_local", FoldedNonLocal(block.non_local))
     return copy.requires_grad_(False).eval()
 
 
@@ -97,9 +109,10 @@ def _fold_sequence(layers: nn.Sequential) -> nn.Sequential:
     for layer in layers:
         if isinstance(layer, nn.BatchNorm1d):
             linear = folded[-1]
-            assert isinstance(linear, nn.Linear) and linear.bias is None
+            assert isinstance(linear, nn.Linear)
             scale, shift = scale_and_shift(layer)
-            linear.weight, linear.bias = nn.Parameter(linear.weight * scale[:, None]), nn.Parameter(shift)
+            linear.weight = nn.Parameter(linear.weight * scale[:, None])
+            linear.bias = nn.Parameter(shift if linear.bias is None else shift + linear.bias * scale)
         else:
             folded.append(layer)
     return nn.Sequential(*folded)

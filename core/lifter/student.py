@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..errors import SettingsError
 from ..skeleton import Skeleton
 from .config import StudentConfig
+from .fused import GraphLayer, NonLocalLayer, Normaliser
 from .geometry import back_project
 
 _SPREAD = 0.05
@@ -47,6 +48,27 @@ def channel_map(linear: nn.Linear, x: Tensor) -> Tensor:
     if linear.bias is not None:
         y = y + linear.bias[:, None].to(y.dtype)
     return y.view(-1, *x.shape[1:])
+
+
+def trains_on_processor(norm: nn.Module, x: Tensor) -> bool:
+    """Say whether a layer is computed by `fused`: in training on a processor; graphics cards need no such care."""
+    return norm.training and x.device.type == "cpu"
+
+
+def in_precision(x: Tensor) -> Tensor:
+    """Return an array in the precision that matrix products have here, as autocast would."""
+    device = x.device.type
+    return x.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else x
+
+
+def graph_layer(convolution: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
+    """Convolve, normalise and rectify (inputs, J, N): (outputs, J, N)."""
+    if isinstance(convolution, GraphConvolution) and isinstance(norm, ChannelNorm) and trains_on_processor(norm, x):
+        edges = convolution.edges * convolution.mask
+        parameters = (convolution.linear.weight, convolution.linear.bias, edges, norm.weight, norm.bias)
+        layer: Tensor = GraphLayer.apply(in_precision(x), *parameters, Normaliser(norm))  # type: ignore[no-untyped-call]
+        return layer
+    return torch.relu_(norm(convolution(x)))
 
 
 class GraphConvolution(nn.Module):
@@ -100,6 +122,10 @@ class NonLocal(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (C, J, N) to (C, J, N)."""
+        if trains_on_processor(self.norm, x):
+            parameters = (self.project.weight, self.project.bias, self.out.weight, self.norm.weight, self.norm.bias)
+            layer: Tensor = NonLocalLayer.apply(in_precision(x), *parameters, Normaliser(self.norm))  # type: ignore[no-untyped-call]
+            return layer
         mixed = attend(self.project(x.flatten(1).t()), x.shape[1])
         return x + self.norm((self.out.weight @ mixed.t()).view(x.shape))
 
@@ -117,7 +143,7 @@ class GraphBlock(nn.Module):
         """Map (C, J, N) to (C, J, N)."""
         y = x
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            y = torch.relu_(norm(convolution(y)))
+            y = graph_layer(convolution, norm, y)
         return self.non_local(x + y)
 
 
@@ -142,6 +168,6 @@ class Student(nn.Module):
 
     def forward(self, plane: Tensor) -> Tensor:
         """Lift 2D poses (N, J, 2) of the virtual camera to (N, J, 3) camera axes, body units, root at the origin."""
-        x = torch.relu_(self.enter_norm(self.enter(plane.permute(2, 1, 0))))
+        x = graph_layer(self.enter, self.enter_norm, plane.permute(2, 1, 0))
         depth = self.depth(self.blocks(x))[0].T.float()
         return back_project(plane, (depth - depth[:, self.root : self.root + 1]) * self.mirror, self.distance)
