@@ -66,53 +66,61 @@ class GraphLayer(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, edges: Tensor, gamma: Tensor, beta: Tensor, norm: Normaliser
     ) -> Tensor:
         """Compute the layer in the precision of `x`; parameters are in float32."""
-        w, e = weight.to(x.dtype), edges.to(x.dtype)
-        sums = edges.sum(-1)
-        offset = (sums * bias[:, None]).to(x.dtype)[..., None]  # what the bias becomes, once mixed
-        mapped = (w @ x.flatten(1)).view(-1, *x.shape[1:])
-        out, mean, inverse = torch.empty_like(mapped), torch.empty_like(gamma), torch.empty_like(gamma)
+        w, sums, (joints, frames) = weight.to(x.dtype), edges.sum(-1), x.shape[1:]
+        # Mixed, the bias is b_d times the sum of E's row: one more column of E, for one more row of ones.
+        mixing = torch.cat([edges, (sums * bias[:, None])[..., None]], -1).to(x.dtype)
+        mapped = x.new_empty(len(w), joints + 1, frames)
+        torch.mm(w, x.flatten(1), out=mapped.view(len(w), -1)[:, : joints * frames])
+        mapped[:, joints] = 1
+        y, mean, inverse = x.new_empty(len(w), joints, frames), torch.empty_like(gamma), torch.empty_like(gamma)
+        out = torch.empty_like(y)
         for cut in _passes(x, gamma, mean, inverse, norm.eps):
             part = cut.part
-            y, z = torch.baddbmm(offset[part], e[part], mapped[part]), out[part]
-            cut.forward(y, beta, norm, z)
-            z.relu_()
-        ctx.save_for_backward(x, w, bias, sums, e, offset, gamma, mapped, out, mean, inverse)
+            torch.bmm(mixing[part], mapped[part], out=y[part])
+            cut.forward(y[part], beta, norm, out[part])
+            out[part].relu_()
+        ctx.save_for_backward(x, w, bias, sums, mixing, gamma, mapped, y, out, mean, inverse)
         ctx.eps = norm.eps
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Compute all gradients."""
-        x, w, bias, sums, e, offset, gamma, mapped, out, mean, inverse = ctx.saved_tensors
-        grad = grads[0].contiguous()
-        g_mapped, g_edges, g_offset = torch.empty_like(mapped), torch.empty_like(e), torch.empty_like(sums)
+        x, w, bias, sums, mixing, gamma, mapped, y, out, mean, inverse = ctx.saved_tensors
+        grad, joints = grads[0].contiguous(), x.shape[1]
+        back = mixing[..., :joints].transpose(1, 2).contiguous()
+        g_mapped, g_mixing = torch.empty_like(y), torch.empty_like(mixing)
         g_gamma, g_beta = torch.empty_like(gamma), torch.empty_like(gamma)
         for cut in _passes(x, gamma, mean, inverse, ctx.eps):
             part = cut.part
-            m, transposed = mapped[part], e[part].transpose(1, 2)
-            y = torch.baddbmm(offset[part], e[part], m)
-            g = cut.backward(_threshold_backward(grad[part], out[part], 0), y, g_gamma, g_beta)
-            torch.bmm(g, m.transpose(1, 2), out=g_edges[part])
-            torch.sum(g, -1, out=g_offset[part], dtype=gamma.dtype)
-            torch.bmm(transposed, g, out=g_mapped[part])
+            g = cut.backward(_threshold_backward(grad[part], out[part], 0), y[part], g_gamma, g_beta)
+            torch.bmm(g, mapped[part].transpose(1, 2), out=g_mixing[part])
+            torch.bmm(back[part], g, out=g_mapped[part])
         flat = g_mapped.flatten(1)
         g_x = (w.t() @ flat).view(x.shape) if ctx.needs_input_grad[0] else None
         g_weight = (flat @ x.flatten(1).t()).to(gamma.dtype)
-        g_edge = g_edges.to(gamma.dtype) + (g_offset * bias[:, None])[..., None]
-        return g_x, g_weight, (g_offset * sums).sum(-1), g_edge, g_gamma, g_beta, None
+        g_mixing = g_mixing.to(gamma.dtype)
+        g_edges, g_offset = g_mixing[..., :joints], g_mixing[..., joints]
+        return g_x, g_weight, (g_offset * sums).sum(-1), g_edges + (g_offset * bias[:, None])[..., None], g_gamma, g_beta, None
 
 
 class NonLocalLayer(torch.autograd.Function):
-    """x + norm(U softmax(q k^T) v), with (q, k, v) = W x + b: attention between a frame's joints; (C, J, N) to (C, J, N)."""
+    """x + norm(U softmax(q k^T) v), with (q, k, v) = W x + b: attention between a frame's joints; (C, J, N) to (C, J, N).
+
+    Two thirds of the bias need no computing. The keys' adds the same to all scores of a query, to which the softmax is
+    blind; the values' passes through attention, which sums to one, and is a constant that the normalisation takes away,
+    seen in its running mean alone. Their gradients are zero.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, out_weight: Tensor, gamma: Tensor, beta: Tensor, norm: Normaliser
     ) -> Tensor:
         """Compute the layer in the precision of `x`; parameters are in float32."""
-        w, u = weight.to(x.dtype), out_weight.to(x.dtype)
-        rows = nn.functional.linear(x.flatten(1).t(), w, bias.to(x.dtype)).view(*x.shape[1:], 3, -1)
-        query, key, value = (rows[:, :, i].transpose(0, 1).contiguous() for i in range(3))
+        w, u, half = weight.to(x.dtype), out_weight.to(x.dtype), out_weight.shape[1]
+        rows = (x.flatten(1).t() @ w.t()).view(*x.shape[1:], 3, half)
+        query, key, value = rows.permute(2, 1, 0, 3).contiguous()
+        query += bias[:half].to(x.dtype)
         attention = torch.softmax(torch.bmm(query, key.transpose(1, 2)), -1, dtype=gamma.dtype)
         shares = attention.to(x.dtype)
         mixed = torch.bmm(shares, value).transpose(0, 1).flatten(0, 1)
@@ -122,6 +130,7 @@ class NonLocalLayer(torch.autograd.Function):
             z = out[cut.part]
             cut.forward(y[cut.part], beta, norm, z)
             z += x[cut.part]
+        norm.mean.add_(out_weight @ bias[2 * half :], alpha=norm.momentum)
         ctx.save_for_backward(x, w, u, gamma, query, key, value, attention, shares, mixed, y, mean, inverse)
         ctx.eps = norm.eps
         return out
@@ -137,11 +146,12 @@ class NonLocalLayer(torch.autograd.Function):
         g_mixed = (flat.t() @ u).view(joints, frames, half).transpose(0, 1).contiguous()
         g_shares = torch.bmm(g_mixed, value.transpose(1, 2)).to(attention.dtype)
         g_scores = torch.ops.aten._softmax_backward_data(g_shares, attention, -1, attention.dtype).to(x.dtype)
-        rows = x.new_empty(joints, frames, 3, half)
-        rows[:, :, 0] = torch.bmm(g_scores, key).transpose(0, 1)
-        rows[:, :, 1] = torch.bmm(g_scores.transpose(1, 2), query).transpose(0, 1)
-        rows[:, :, 2] = torch.bmm(shares.transpose(1, 2), g_mixed).transpose(0, 1)
-        rows = rows.view(-1, 3 * half)
+        inputs = x.new_empty(3, frames, joints, half)
+        torch.bmm(g_scores, key, out=inputs[0])
+        torch.bmm(g_scores.transpose(1, 2), query, out=inputs[1])
+        torch.bmm(shares.transpose(1, 2), g_mixed, out=inputs[2])
+        rows = inputs.permute(2, 1, 0, 3).reshape(-1, 3 * half)
         g_x = torch.addmm(grad.flatten(1), w.t(), rows.t()).view(x.shape)
-        g_weight, g_bias = (x.flatten(1) @ rows).t().to(gamma.dtype), rows.sum(0).to(gamma.dtype)
+        g_weight, g_bias = (x.flatten(1) @ rows).t().to(gamma.dtype), gamma.new_zeros(3 * half)
+        g_bias[:half] = inputs[0].sum((0, 1))
         return g_x, g_weight, g_bias, (flat @ mixed).to(gamma.dtype), g_gamma, g_beta, None
