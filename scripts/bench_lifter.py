@@ -29,7 +29,7 @@ from torch import nn
 
 from poselift.core.lifter.config import LifterConfig, preset
 from poselift.core.lifter.data import Batch, PoseStatistics
-from poselift.core.lifter.inference import CPU_BATCH, Lifter
+from poselift.core.lifter.inference import CPU_PART, Lifter
 from poselift.core.lifter.training import STAGES, Trainer, TrainSettings
 from poselift.core.lifter.weights import DEFAULT, find, load
 from poselift.core.skeleton import HUMAN17
@@ -161,7 +161,7 @@ def typical_planes(lifter: Lifter, count: int) -> np.ndarray:
 def bench_inference(lifter: Lifter, planes: np.ndarray, rounds: int) -> list[Row]:
     """Measure frames per second of the student alone, of student and teacher as users get them, and of the transcription."""
     tensor = torch.from_numpy(np.float32(planes))
-    size = CPU_BATCH * torch.get_num_threads()
+    size = CPU_PART * torch.get_num_threads()
     plain = PlainStudent(HUMAN17).eval()
 
     def batches(network: Callable[[torch.Tensor], object]) -> Callable[[], None]:

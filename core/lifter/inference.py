@@ -20,10 +20,10 @@ from .teacher import Teacher
 from .weights import Weights, load
 
 Array = NDArray[np.float64]
-CPU_BATCH = 128
-"""Frames per thread: with more, the student's activations leave the cores' caches, and it runs at two thirds of the speed."""
 BATCH = 4096
-"""Frames on other devices, where only the number of calls counts."""
+CPU_BATCH, CPU_PART = 512, 128
+"""Frames per thread and batch on a processor, and how many of them the student sees at once. With more, its activations leave
+the cores' caches, and it runs at two thirds of the speed; the teacher's weights, too large for them, are better read seldom."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,14 @@ class Lifter:
     def lift(self, plane: Array, progress: Callable[[float], None] | None = None) -> Lifted:
         """Lift 2D poses (T, J, 2) of the virtual camera, batch by batch. `progress` gets the share done; may raise to stop."""
         parts: list[tuple[Array, Array, Array]] = []
-        size = CPU_BATCH * torch.get_num_threads() if self.device.type == "cpu" else BATCH
+        threads = torch.get_num_threads()
+        size, few = (CPU_BATCH * threads, CPU_PART * threads) if self.device.type == "cpu" else (BATCH, BATCH)
         for start in range(0, len(plane), size):
             batch = torch.from_numpy(np.float32(plane[start : start + size])).to(self.device)
             teacher = self.teacher(batch)
-            outputs = (self.student(batch), teacher.canonical, teacher.rotation)
-            parts.append(tuple(output.double().cpu().numpy() for output in outputs))
+            student = torch.cat([self.student(batch[i : i + few]) for i in range(0, len(batch), few)])
+            pose, canonical, rotation = (a.double().cpu().numpy() for a in (student, teacher.canonical, teacher.rotation))
+            parts.append((pose, canonical, rotation))
             if progress:
                 progress(min(1.0, (start + size) / len(plane)))
         pose, canonical, rotation = (np.concatenate(column) for column in zip(*parts, strict=True))
