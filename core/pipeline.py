@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .assumptions import GUESSED_FOV, GUESSED_FPS, assumed_camera, guessed_size
 from .camera import Intrinsics, project, undistort, unproject
 from .cleaning import CleaningSettings, clean
 from .errors import SettingsError, TrackError
@@ -32,10 +33,6 @@ Array = NDArray[np.float64]
 Progress = Callable[[float, str], None]
 
 CAMERA_MODES = ("static", "orbit")
-GUESSED_FOV = np.radians(55.0)
-"""Of a camera nobody told about: between a phone's main camera (65 to 70 degrees) and a 50 mm lens (40)."""
-
-GUESSED_FPS = Fraction(30)
 
 
 @dataclass(frozen=True)
@@ -210,14 +207,14 @@ class _Run:
             return known
         size = settings.image_size or track.image_size
         if size is None:
-            size = _guessed_size(track)
+            size = guessed_size(track)
             self.report.warnings.append(f"the image size is unknown; {size[0]} x {size[1]} was assumed: set it.")
         if settings.fov is not None:
             return Intrinsics.from_fov(*size, settings.fov, "given field of view")
         self.report.warnings.append(
             f"the camera is unknown; a field of view of {np.degrees(GUESSED_FOV):.0f} degrees was assumed: set it."
         )
-        return Intrinsics.from_fov(*size, GUESSED_FOV, "assumed")
+        return assumed_camera(track.replace(image_size=size))
 
     def _judge(self, track: KeypointTrack, error: Array, flipped: NDArray[np.bool_], empty: NDArray[np.bool_]) -> None:
         report = self.report
@@ -235,13 +232,3 @@ def _sampling_rate(track: KeypointTrack) -> float:
     """Frames per second as the frames lie in time (a track may have times of its own)."""
     times = track.frame_times()
     return float((len(times) - 1) / (times[-1] - times[0])) if len(times) > 1 else float(track.fps or GUESSED_FPS)
-
-
-def _guessed_size(track: KeypointTrack) -> tuple[int, int]:
-    """The smallest common image size that holds every keypoint; a 16-pixel-aligned box where none does."""
-    right, bottom = np.nanmax(track.keypoints.reshape(-1, 2), axis=0)
-    for width, height in ((640, 480), (1280, 720), (1920, 1080), (3840, 2160)):
-        for size in ((width, height), (height, width)):
-            if right <= size[0] and bottom <= size[1]:
-                return size
-    return int(np.ceil(max(right, 16) / 16) * 16), int(np.ceil(max(bottom, 16) / 16) * 16)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..core.lifter.progress import Progress
     from ..core.lifter.training import Trainer
 
-DEFAULT_PRESET = "paper"
+DEFAULT_PRESET = "2d-only"
 
 
 def train_lifter(options: argparse.Namespace) -> int:
@@ -85,15 +85,16 @@ def _open(
     device: Device,
 ) -> tuple[LifterConfig, PoseSource]:
     """Open the training data; return them with the configuration that fits them."""
-    from ..core.lifter.data import is_motion_capture, open_source
+    from ..core.lifter.data import is_motion_capture
     from ..core.lifter.finetune import AtSizeOf, without_truth
+    from ..core.lifter.tracks import open_source
 
     paths = [Path(name) for name in options.data]
     tracks = not (len(paths) == 1 and is_motion_capture(paths[0]))
     if start is not None and tracks:
         config = without_truth(config)
     source = open_source(paths, skeleton, config, device, file_format=options.format, layout=options.layout)
-    return config, AtSizeOf(source, start) if start is not None and tracks else source
+    return config, AtSizeOf(source, start, config, device) if start is not None and tracks else source
 
 
 def _announce(trainer: Trainer) -> None:

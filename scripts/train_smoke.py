@@ -31,6 +31,8 @@ from poselift.core.skeleton import HUMAN17  # noqa: E402
 
 FALL = 0.8
 """A stage's mean loss over its last tenth is at most this share of that over its first twentieth."""
+RIVALS = ("critic", "views")
+"""The critic's loss, and what it says of the lifter: as one falls the other rises, and neither tells progress."""
 STEPS, BATCH, EPOCHS = 240, 64, 4
 STOP_AT = 0.6
 """Share of a stage after which a run is stopped, to be resumed from its last checkpoint."""
@@ -51,7 +53,7 @@ class Watched(Trainer):
         if self.stop == (self.stage, self.step):
             raise Stopped
         terms = super().train_step()
-        self.totals.setdefault(self.stage, []).append(sum(term.item() for term in terms.values()))
+        self.totals.setdefault(self.stage, []).append(sum(term.item() for name, term in terms.items() if name not in RIVALS))
         return terms
 
     totals: dict[str, list[float]]
@@ -69,11 +71,12 @@ def walking_archive(path: Path) -> Path:
 def smoke_config(name: str) -> LifterConfig:
     """Return a preset with networks and stages small enough for a minute."""
     config = PRESETS[name]
+    prior = config.teacher_stage.prior
     return replace(
         config,
         teacher=replace(config.teacher, width=128, bottleneck=64, blocks=2),
         student=replace(config.student, channels=32, blocks=2),
-        teacher_stage=replace(config.teacher_stage, epochs=EPOCHS, batch=BATCH),
+        teacher_stage=replace(config.teacher_stage, epochs=EPOCHS, batch=BATCH, prior=prior and replace(prior, width=64)),
         student_stage=replace(config.student_stage, epochs=EPOCHS, batch=BATCH),
     )
 

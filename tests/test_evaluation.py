@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -106,7 +107,8 @@ def knows(case, skeleton=HUMAN17):
     rotation = np.swapaxes(frame, -1, -2) @ CANONICAL
     empty = np.zeros(len(pose), bool)
     look = np.broadcast_to(np.eye(3), (len(pose), 3, 3))
-    return LiftedTrack(Lifted(pose, pose @ rotation, rotation), look, pose[..., :2] / 5, 5.0, empty, empty)
+    away = np.full(len(pose), 5.0)
+    return LiftedTrack(Lifted(pose, pose @ rotation, rotation), look, pose[..., :2] / 5, away, 5.0, empty, empty)
 
 
 def spoilt(change):
@@ -115,7 +117,7 @@ def spoilt(change):
     def lift_case(case):
         lifted = knows(case)
         pose, canonical, rotation = change(case, lifted.pose, lifted.canonical, lifted.rotation)
-        return LiftedTrack(Lifted(pose, canonical, rotation), lifted.look, lifted.plane, 5.0, lifted.flipped, lifted.empty)
+        return replace(lifted, lifted=Lifted(pose, canonical, rotation))
 
     return lift_case
 

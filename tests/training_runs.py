@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "samples"))  # as a program; pytest has it on the path already
@@ -30,17 +31,22 @@ from poselift.core.track import KeypointTrack  # noqa: E402
 
 FIRST_STEPS = 3
 SUPERVISED = next(name for name, config in PRESETS.items() if config.student_stage.supervised)
+UNLABELLED = next(
+    name for name, config in PRESETS.items() if config.teacher_stage.prior and not config.teacher_stage.supervised
+)
+"""The preset that learns depth from 2D alone."""
 
 
 def small(name: str = "paper") -> LifterConfig:
     """Return a preset with tiny networks and three epochs a stage."""
     config = preset(name)
     shrink = {"batch": 64, "epochs": 3}
+    prior = config.teacher_stage.prior
     return replace(
         config,
         teacher=replace(config.teacher, atoms=4, width=64, bottleneck=32, blocks=2),
         student=replace(config.student, channels=16, blocks=2),
-        teacher_stage=replace(config.teacher_stage, **shrink),
+        teacher_stage=replace(config.teacher_stage, prior=prior and replace(prior, width=64), **shrink),
         student_stage=replace(config.student_stage, **shrink),
     )
 
@@ -60,12 +66,17 @@ def walking_archive(path: Path) -> Path:
     return path
 
 
-def walking_track(path: Path) -> Path:
-    """Write the walking figure, seen from the front, as a 2D track."""
+def walking_keypoints() -> KeypointTrack:
+    """Return the walking figure, seen from the front by a camera that nobody told about, as a 2D track."""
     joints, _ = animate(240, 30)
     camera = np.stack([joints[..., 0], 1.2 - joints[..., 2], joints[..., 1] + 5], -1)
     pixels = camera[..., :2] / camera[..., 2:] * 1000 + 500
-    track_npz.write(path, [KeypointTrack(pixels, np.ones(pixels.shape[:2]), HUMAN17, Fraction(30), (1000, 1000))])
+    return KeypointTrack(pixels, np.ones(pixels.shape[:2]), HUMAN17, Fraction(30), (1000, 1000))
+
+
+def walking_track(path: Path) -> Path:
+    """Write the walking figure's track."""
+    track_npz.write(path, [walking_keypoints()])
     return path
 
 
@@ -97,16 +108,22 @@ def several(command: list[str], count: int, environment: dict[str, str]):
             process.communicate()
 
 
+def trained_by(trainer: Trainer) -> nn.Module:
+    """Return what the teacher's stage trains, as one module."""
+    return nn.ModuleDict({"teacher": trainer.teacher} | ({"prior": trainer.prior} if trainer.prior else {}))
+
+
 def main() -> None:
     """Train the small networks on the archive, writing a checkpoint whenever that is possible."""
     parser = argparse.ArgumentParser()
     parser.add_argument("archive", type=Path)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--preset", default="paper")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--first-steps", action="store_true", help="also keep the teacher as the first steps leave it")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    config = small()
+    config = small(options.preset)
     with joined(torch.device("cpu")) as (ranks, device):
         source = MotionCapture(options.archive, HUMAN17, config, device)
         settings = TrainSettings(
@@ -121,7 +138,7 @@ def main() -> None:
         if options.first_steps:
             for _ in range(FIRST_STEPS):
                 trainer.train_step()
-            first = {f"first.{name}": value.detach().numpy().copy() for name, value in trainer.teacher.named_parameters()}
+            first = {f"first.{name}": value.detach().numpy().copy() for name, value in trained_by(trainer).named_parameters()}
         weights = trainer.run()
         np.savez(options.folder / f"rank{ranks.rank}.npz", **weights.arrays, **first)
 

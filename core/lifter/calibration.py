@@ -31,10 +31,11 @@ def calibrate(
     teacher.mirror.fill_(1)
     student.mirror.fill_(1)
     teacher.frame.copy_(torch.eye(3))
-    plane = source.sample(samples, generator).plane
-    for network, pose in ((teacher, teacher(plane).camera()), (student, student(plane))):
+    batch = source.sample(samples, generator)
+    seen = (batch.plane, batch.distance, batch.observed)
+    for network, pose in ((teacher, teacher(*seen).camera()), (student, student(*seen))):
         if hinge_evidence(pose.cpu().numpy(), skeleton).mean() < 0:
             network.mirror.fill_(-1)
-    canonical = teacher(plane).canonical.cpu().numpy()
+    canonical = teacher(*seen).canonical.cpu().numpy()
     mean = np.median(canonical, axis=0)
     teacher.frame.copy_(torch.from_numpy(np.ascontiguousarray(body_frame(mean, skeleton))))

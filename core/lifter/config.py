@@ -11,12 +11,16 @@ from ..errors import SettingsError
 
 @dataclass(frozen=True)
 class TeacherConfig:
-    """Shape of the teacher: dictionary atoms, trunk width, bottleneck and number of residual blocks."""
+    """Shape of the teacher: dictionary atoms, trunk width, bottleneck and number of residual blocks.
+
+    `lifting`: the trunk also says each joint's depth and which way is up, and the rotation comes from two of its columns.
+    """
 
     atoms: int = 12
     width: int = 1024
     bottleneck: int = 256
     blocks: int = 6
+    lifting: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,9 @@ class ViewConfig:
     `size_jitter` is the standard deviation of the logarithm of the apparent size. `noise` is the mean over poses of the
     standard deviation of their keypoints (in the virtual camera's plane, where a person is about 0.5 tall); it varies
     uniformly from 0 to twice that. `mirror` shows every other pose with left and right swapped. Every other pose has
-    joints hidden, and completed as at inference: one of the sets in `hidden` (joints that detectors lack), and each
-    further joint with the probability `drop`.
+    joints hidden, and completed as at inference: one of the sets in `hidden` (joints that detectors lack), each
+    further joint with a probability between 0 and twice `drop`, and with the probability `limb` everything beyond
+    one of the joints.
     """
 
     elevation: tuple[float, float] = (-10.0, 40.0)
@@ -51,14 +56,43 @@ class ViewConfig:
     mirror: bool = False
     hidden: tuple[tuple[str, ...], ...] = ()
     drop: float = 0.0
+    limb: float = 0.0
+
+
+@dataclass(frozen=True)
+class PriorConfig:
+    """Weights of what tells a body from anything else that reprojects, learned from 2D alone (`prior`).
+
+    `critic`: poses must look like the data's from views that no camera took; `penalty` keeps the critic's slope small,
+    `width` is its size and `gap` how many frames apart the two poses are that it sees together. `bones`: lengths are in
+    one proportion; `pair`: the same a moment later; `scale`: bodies are of one size; `midpoints` and `hinges`: as the
+    skeleton says. `cycle`: what was turned is lifted as it was. `dictionary`, `frame`, `invariance`: the canonical pose
+    and its rotation explain the lifted pose, and stay when the pose is turned.
+    """
+
+    critic: float = 1.0
+    penalty: float = 1.0
+    width: int = 512
+    gap: int = 8
+    bones: float = 1.0
+    pair: float = 1.0
+    scale: float = 0.1
+    midpoints: float = 0.8
+    hinges: float = 2.0
+    cycle: float = 0.8
+    dictionary: float = 0.5
+    frame: float = 0.15
+    invariance: float = 0.5
 
 
 @dataclass(frozen=True)
 class StageConfig:
     """How one of the two networks is trained.
 
-    `rotations`: turned copies per sample; `supervised`: weight of the 3D term, 0 for learning from 2D alone.
-    `optimiser`: 'sgd' (momentum 0.9, step decay) or 'adamw' (one cosine over all epochs).
+    `rotations`: turned copies per sample; `supervised`: weight of the 3D term, 0 for learning from 2D alone; `turned`:
+    weight of the teacher's poses seen from elsewhere, for the student. `optimiser`: 'sgd' (momentum 0.9, step decay) or
+    'adamw' (one cosine over all epochs). `prior`: how a lifting teacher learns depth; the paper's has none. `clip`: the
+    longest gradient that is followed as it is.
     """
 
     epochs: int
@@ -71,6 +105,9 @@ class StageConfig:
     main_weight: float = 5.0
     cycle_weight: float = 1.0
     supervised: float = 0.0
+    turned: float = 0.0
+    prior: PriorConfig | None = None
+    clip: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +116,8 @@ class LifterConfig:
 
     `distance` is t, the constant distance of the virtual camera from the root, in body units (mean distance from the
     root to the head joint); `haar` draws random rotations uniformly from SO(3) instead of the paper's uniform axis and
-    angle in (0, pi).
+    angle in (0, pi). `aware`: the networks see how far each body is, told from its apparent size, and which of its joints
+    were observed; otherwise every body stands at the distance t.
     """
 
     preset: str
@@ -90,6 +128,7 @@ class LifterConfig:
     student_stage: StageConfig = field(default_factory=lambda: StageConfig(40))
     distance: float = 5.0
     haar: bool = False
+    aware: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -107,6 +146,9 @@ class LifterConfig:
         }
         try:
             values = {key: parts[key](**value) if key in parts else value for key, value in data.items()}
+            for stage in ("teacher_stage", "student_stage"):
+                if isinstance(values[stage].prior, dict):
+                    values[stage] = replace(values[stage], prior=PriorConfig(**values[stage].prior))
             views = values["views"]
             values["views"] = replace(
                 views,
@@ -119,41 +161,36 @@ class LifterConfig:
             raise SettingsError(f"not a lifter configuration: {error}.") from error
 
 
-def _anchored_stage(epochs: int, learning_rate: float, main: float, cycle: float) -> StageConfig:
-    return StageConfig(
-        epochs,
-        learning_rate,
-        batch=512,
-        rotations=1,
-        optimiser="adamw",
-        weight_decay=1e-2,
-        main_weight=main,
-        cycle_weight=cycle,
-        supervised=5.0,
+_HIDDEN = ((), ("spine", "head_top"), ("spine", "head_top", "head_joint"))
+
+
+def _invariant(name: str, supervised: float, distilled: float, turned: float) -> LifterConfig:
+    """Return what both default presets share; they differ in the weight of the motion capture's 3D, which may be zero."""
+
+    def stage(epochs: int, **more: Any) -> StageConfig:
+        return StageConfig(
+            epochs, 1e-3, batch=512, optimiser="adamw", weight_decay=1e-2, supervised=supervised, clip=1.0, **more
+        )
+
+    return LifterConfig(
+        name,
+        teacher=TeacherConfig(atoms=24, blocks=4, lifting=True),
+        student=StudentConfig(reach="all"),
+        views=ViewConfig(
+            roll=5.0, distance=(0.5, 2.5), size_jitter=0.03, noise=0.004, mirror=True, hidden=_HIDDEN, drop=0.2, limb=0.2
+        ),
+        teacher_stage=stage(40, prior=PriorConfig()),
+        student_stage=stage(80, main_weight=distilled, turned=turned, cycle_weight=0.0),
+        haar=True,
+        aware=True,
     )
 
 
 PRESETS: dict[str, LifterConfig] = {
     # ITES, section "Implementation details": the published setting.
     "paper": LifterConfig("paper"),
-    # The same networks with the motion capture's 3D added to both losses, for varied cameras, sizes, noise and hidden
-    # joints; a graph without fixed neighbours learns in a tenth of the time.
-    "anchored": LifterConfig(
-        "anchored",
-        student=StudentConfig(reach="all"),
-        views=ViewConfig(
-            roll=25.0,
-            distance=(0.65, 2.6),
-            size_jitter=0.12,
-            noise=0.004,
-            mirror=True,
-            hidden=((), ("spine", "head_top"), ("spine", "head_top", "head_joint")),
-            drop=0.08,
-        ),
-        teacher_stage=_anchored_stage(35, 1e-3, main=5.0, cycle=1.0),
-        student_stage=_anchored_stage(55, 1e-3, main=0.5, cycle=0.0),
-        haar=True,
-    ),
+    "2d-only": _invariant("2d-only", supervised=0.0, distilled=1.0, turned=1.0),
+    "3d-anchored": _invariant("3d-anchored", supervised=5.0, distilled=0.25, turned=0.0),
 }
 
 

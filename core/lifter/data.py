@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where training poses come from: motion capture seen by random virtual cameras, or plain 2D tracks.
+"""Training poses from motion capture seen by random virtual cameras; what every source of poses gives.
 
-Both give batches of 2D poses of the virtual camera: root at the origin, the mean distance from the root to the head
-1/t. Projections are made on the training device, per step, so that there is no end of views.
+Batches are of 2D poses of the virtual camera: root at the origin, the mean distance from the root to the head 1/t.
+Projections are made on the training device, per step, so that there is no end of views. `tracks` has the other source.
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -17,22 +16,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ReadError, SettingsError, TrackError
-from ..layouts import to_canonical
-from ..readers import find_clips, read
+from ..errors import ReadError
 from ..skeleton import Skeleton
-from ..track import KeypointTrack
-from .config import LifterConfig, ViewConfig
-from .impute import complete
+from .config import LifterConfig
+from .prepare import SIZE_WINDOW_SECONDS
+from .views import Corruption, random_views
 
 STATISTICS_SAMPLES = 65536
+SIZE_SAMPLES = 4
+"""Moments of a take that stand for the window over which inference measures how large a body appears."""
 
 
 class Batch(NamedTuple):
-    """plane: (N, J, 2) of the virtual camera. truth: (N, J, 3) camera axes, body units; None where there is no 3D."""
+    """2D poses of the virtual camera, and what is known of them.
+
+    plane: (N, J, 2), complete. truth: (N, J, 3) camera axes, body units; None where there is no 3D. distance: (N,) of the
+    camera, body units, told from the apparent size; None where it is the constant t. observed: (N, J) joints that were
+    not completed; None for all. gap: (N / 2,) frames between poses 2 i and 2 i + 1, where they were drawn in pairs.
+    """
 
     plane: Tensor
-    truth: Tensor | None
+    truth: Tensor | None = None
+    distance: Tensor | None = None
+    observed: Tensor | None = None
+    gap: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -45,11 +52,15 @@ class PoseStatistics:
 
     @classmethod
     def of(cls, plane: Tensor, skeleton: Skeleton) -> PoseStatistics:
-        """Measure poses (N, J, 2)."""
+        """Measure complete poses (N, J, 2)."""
         poses = plane.cpu().double().numpy()
         flat = poses.reshape(len(poses), -1)
         edges = [np.linalg.norm(poses[:, c] - poses[:, p], axis=-1).mean() for p, c in skeleton.edges]
         return cls(flat.mean(0), np.cov(flat, rowvar=False), np.array(edges))
+
+    def normal(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return mean and covariance as tensors."""
+        return torch.from_numpy(self.mean).to(device), torch.from_numpy(self.covariance).to(device)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays that a weights file holds."""
@@ -62,8 +73,12 @@ class PoseSource(Protocol):
     size: int
     statistics: PoseStatistics
 
-    def sample(self, count: int, generator: torch.Generator) -> Batch:
-        """Draw `count` poses."""
+    def sample(self, count: int, generator: torch.Generator, frames: int = 1) -> Batch:
+        """Draw `count` poses as they are, or with two `frames` `count` pairs of moments of one take."""
+        ...
+
+    def corrupt(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """Return a batch as a detector would give it: noisy, joints missing and completed."""
         ...
 
 
@@ -76,116 +91,99 @@ def head_joint(skeleton: Skeleton) -> int:
 class MotionCapture:
     """Poses of a motion-capture archive (the design's `cmu17` format) through random virtual cameras.
 
-    A category of motions is drawn with the square root of its share, so that no dance drowns the rest. `unit` is the body
-    unit in metres.
+    A category of motions is drawn with the square root of its share, so that no dance drowns the rest. Where the
+    configuration is `aware`, a pose's size is what can be told from its take's apparent size within a second, as at
+    inference; otherwise it is known. `unit` is then the body unit in metres.
     """
 
     def __init__(self, path: Path, skeleton: Skeleton, config: LifterConfig, device: torch.device) -> None:
-        poses, weights = read_motion_capture(path, skeleton)
-        self.size = len(poses)
-        self._poses = torch.from_numpy(poses).to(device)
-        self._cumulated = torch.from_numpy(np.cumsum(weights / weights.sum())).to(device)
-        self._views = config.views
-        self._distance = config.distance
+        capture = read_motion_capture(path, skeleton)
+        self.size = len(capture.poses)
+        self._poses = torch.from_numpy(capture.poses).to(device)
+        self._cumulated = torch.from_numpy(np.cumsum(capture.weights / capture.weights.sum())).to(device)
+        self._first, self._last = (torch.from_numpy(side).to(device) for side in (capture.first, capture.last))
+        self._window, self._gap = round(capture.fps * SIZE_WINDOW_SECONDS), largest_gap(config)
+        self._views, self._distance, self._aware = config.views, config.distance, config.aware
         self._mirror = torch.from_numpy(skeleton.mirror.copy()).to(device)
-        self._root = skeleton.root
-        self.unit = 1.0
+        self._parents, self._children = (list(side) for side in zip(*skeleton.edges, strict=True))
+        self.unit, self._edge = 1.0, 1.0
         head = head_joint(skeleton)
+        self.metres = float(self._poses[:, head].norm(dim=-1).mean())
         probe = torch.Generator(device).manual_seed(0)
-        # The body unit in metres: with it, the head's mean distance in 2D is 1/t. Two rounds, for perspective changes it.
+        # The body unit: with it, the head's mean distance in 2D is 1/t. Two rounds, for perspective changes it.
         for _ in range(2):
-            mean = self._project(STATISTICS_SAMPLES, probe).plane[:, head].norm(dim=-1).mean()
-            self.unit *= float(mean) * config.distance
-        self.statistics = PoseStatistics.of(self._project(STATISTICS_SAMPLES, probe).plane, skeleton)
-        self._mean, self._covariance = (
-            torch.from_numpy(array).to(device, torch.float64) for array in (self.statistics.mean, self.statistics.covariance)
-        )
-        self._hidden = torch.zeros(max(1, len(config.views.hidden)), len(skeleton), dtype=torch.bool, device=device)
-        for row, names in zip(self._hidden, config.views.hidden, strict=False):
-            row[[skeleton.index(name) for name in names]] = True
+            mean = self.sample(STATISTICS_SAMPLES, probe).plane[:, head].norm(dim=-1).mean()
+            if config.aware:
+                self._edge /= float(mean) * config.distance
+            else:
+                self.unit *= float(mean) * config.distance
+        self.statistics = PoseStatistics.of(self.sample(STATISTICS_SAMPLES, probe).plane, skeleton)
+        self._corruption = Corruption(config.views, skeleton, *self.statistics.normal(device))
 
-    def sample(self, count: int, generator: torch.Generator) -> Batch:
-        """Draw `count` poses, each seen by a camera of its own, noisy and partly hidden as the configuration says."""
-        plane, truth = self._project(count, generator)
-        views, device = self._views, plane.device
-        if views.noise:
-            level = 2 * views.noise * torch.rand(count, 1, 1, generator=generator, device=device)
-            noise = level * torch.randn(plane.shape, generator=generator, device=device)
-            plane = plane + noise - noise[:, self._root : self._root + 1]
-        if views.hidden or views.drop:
-            some = torch.rand(count, 1, generator=generator, device=device) < 0.5
-            which = torch.randint(len(self._hidden), (count,), generator=generator, device=device)
-            dropped = torch.rand(plane.shape[:2], generator=generator, device=device) < views.drop
-            observed = ~((self._hidden[which] | dropped) & some)
-            observed[:, self._root] = True
-            plane = complete(plane, observed, self._mean, self._covariance)
-        return Batch(plane, truth)
-
-    def _project(self, count: int, generator: torch.Generator) -> Batch:
+    def sample(self, count: int, generator: torch.Generator, frames: int = 1) -> Batch:
+        """Draw `count` poses, or with two `frames` pairs of one take and one camera; every pose or pair has its own."""
         device, views = self._poses.device, self._views
-        draw = torch.rand(count, generator=generator, device=device, dtype=torch.float64)
-        pose = self._poses[torch.searchsorted(self._cumulated, draw).clamp_max(self.size - 1)] / self.unit
+        index, gap = self._moments(count, frames, generator)
+        pose = self._poses[index] / self.unit
         if views.mirror:
             flip = torch.rand(count, generator=generator, device=device) < 0.5
-            mirrored = pose[:, self._mirror] * pose.new_tensor([-1.0, 1.0, 1.0])
-            pose = torch.where(flip[:, None, None], mirrored, pose)
-        truth = pose @ random_views(count, views, generator, device).transpose(-1, -2)
+            mirrored = pose[:, :, self._mirror] * pose.new_tensor([-1.0, 1.0, 1.0])
+            pose = torch.where(flip[:, None, None, None], mirrored, pose)
+        pose = pose @ random_views(count, views, generator, device).transpose(-1, -2)[:, None]
         low, high = views.distance
         # Uniform in inverse distance: as much perspective from near cameras as flatness from far ones.
-        inverse = 1 / high + (1 / low - 1 / high) * torch.rand(count, 1, 1, generator=generator, device=device)
+        inverse = 1 / high + (1 / low - 1 / high) * torch.rand(count, 1, 1, 1, generator=generator, device=device)
         distance = self._distance / inverse
-        plane = truth[..., :2] / (truth[..., 2:] + distance) / inverse
-        if views.size_jitter:
-            size = torch.exp(views.size_jitter * torch.randn(count, 1, 1, generator=generator, device=device))
-            plane, truth = plane * size, truth * size
-        return Batch(plane, truth)
+        jitter = torch.exp(views.size_jitter * torch.randn(count, 1, 1, 1, generator=generator, device=device))
+        if not self._aware:
+            plane = (pose[..., :2] / (pose[..., 2:] + distance) / inverse * jitter)[:, :frames]
+            return Batch(plane.flatten(0, 1), (pose * jitter)[:, :frames].flatten(0, 1), gap=gap)
+        # The body is as far as it seems, and as large: that over its true distance, times its true size, in metres.
+        distance = distance * self.metres
+        rays = pose[..., :2] / (pose[..., 2:] + distance)
+        edges = (rays[..., self._children, :] - rays[..., self._parents, :]).norm(dim=-1).mean((1, 2))
+        seeming = self._edge / edges * jitter[:, 0, 0, 0]
+        plane = rays[:, :frames] * (seeming / self._distance)[:, None, None, None]
+        truth = pose[:, :frames] * (seeming / distance[:, 0, 0, 0])[:, None, None, None]
+        return Batch(plane.flatten(0, 1), truth.flatten(0, 1), seeming.repeat_interleave(frames), None, gap)
+
+    def corrupt(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """Return a batch as a detector would give it."""
+        plane, observed = self._corruption(batch.plane, batch.observed, generator)
+        return batch._replace(plane=plane, observed=observed)
+
+    def _moments(self, count: int, frames: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Draw frame indices (count, frames and those of the size's window), and the pairs' gaps."""
+        device = self._poses.device
+        draw = torch.rand(count, generator=generator, device=device, dtype=torch.float64)
+        index = torch.searchsorted(self._cumulated, draw).clamp_max(self.size - 1)
+        offsets, gap = [torch.zeros_like(index)], None
+        if frames == 2:
+            gap = random_gaps(index, self._first[index], self._last[index], self._gap, generator)
+            offsets.append(gap)
+        if self._aware:
+            shape = (count, SIZE_SAMPLES)
+            window = torch.randint(-self._window, self._window + 1, shape, generator=generator, device=device)
+            offsets += list(window.unbind(1))
+        moments = index[:, None] + torch.stack(offsets, 1)
+        return moments.clamp(self._first[index][:, None], self._last[index][:, None]), gap
 
 
-def open_source(
-    paths: Sequence[Path],
-    skeleton: Skeleton,
-    config: LifterConfig,
-    device: torch.device,
-    file_format: str = "auto",
-    layout: str = "auto",
-) -> PoseSource:
-    """Open training data: one motion-capture archive, or keypoint files of any kind that the readers know.
+def random_gaps(index: Tensor, first: Tensor, last: Tensor, largest: int, generator: torch.Generator) -> Tensor:
+    """Draw how many frames a second moment of the same take comes after each one: 2 to `largest`.
 
-    Raises `ReadError`, `TrackError` where no frame is complete, `SettingsError` where the configuration needs 3D.
+    Backwards where the take, which reaches from `first` to `last`, would end; fewer where it is too short for either. A
+    take of one frame gets 1: who clamps the second moment to it sees a body that stands still.
     """
-    if len(paths) == 1 and is_motion_capture(paths[0]):
-        return MotionCapture(paths[0], skeleton, config, device)
-    if config.teacher_stage.supervised or config.student_stage.supervised:
-        raise SettingsError(f"the preset '{config.preset}' needs 3D motion capture; 2D tracks train with the preset 'paper'.")
-    tracks = [t for path in paths for clip in find_clips(path) for t in read(clip, file_format=file_format, layout=layout)]
-    return Tracks(np.concatenate([track_planes(track, skeleton) for track in tracks]), config, skeleton, device)
+    before, after = index - first, last - index
+    gap = torch.randint(2, largest + 1, index.shape, generator=generator, device=index.device)
+    gap = torch.minimum(gap, torch.maximum(before, after)).clamp_min(1)
+    return torch.where((gap > after) & (gap <= before), -gap, gap)
 
 
-class Tracks:
-    """Complete 2D poses of users' tracks; there is no 3D here."""
-
-    def __init__(self, planes: np.ndarray, config: LifterConfig, skeleton: Skeleton, device: torch.device) -> None:
-        """Take (F, J, 2) poses relative to the root, one scale per track. Raises `TrackError` where there are none."""
-        if not len(planes):
-            raise TrackError("no frame of the training tracks shows every joint of the skeleton.")
-        head = np.linalg.norm(planes[:, head_joint(skeleton)], axis=-1).mean()
-        self._planes = torch.from_numpy(np.float32(planes / (head * config.distance))).to(device)
-        self.size = len(planes)
-        self.statistics = PoseStatistics.of(self._planes, skeleton)
-
-    def sample(self, count: int, generator: torch.Generator) -> Batch:
-        """Draw `count` poses, with replacement."""
-        index = torch.randint(self.size, (count,), generator=generator, device=self._planes.device)
-        return Batch(self._planes[index], None)
-
-
-def track_planes(track: KeypointTrack, skeleton: Skeleton) -> np.ndarray:
-    """Return a track's complete frames as 2D poses (F, J, 2) relative to the root, the head at distance 1 on average."""
-    canonical = to_canonical(track, skeleton)
-    planes = canonical.keypoints[canonical.observed.all(1)]
-    planes = planes - planes[:, skeleton.root : skeleton.root + 1]
-    head = np.linalg.norm(planes[:, head_joint(skeleton)], axis=-1)
-    return planes / head.mean() if len(planes) and head.mean() > 0 else planes[:0]
+def largest_gap(config: LifterConfig) -> int:
+    """Return how many frames apart the two poses of a pair may be."""
+    return config.teacher_stage.prior.gap if config.teacher_stage.prior else 2
 
 
 def is_motion_capture(path: Path) -> bool:
@@ -197,23 +195,18 @@ def is_motion_capture(path: Path) -> bool:
         return False
 
 
-def random_views(count: int, views: ViewConfig, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Draw (count, 3, 3) rotations from the world (Z up) to cameras that look at the root: any azimuth, some tilt."""
-    uniform = torch.rand(count, 3, generator=generator, device=device)
-    low, high = (np.radians(v) for v in views.elevation)
-    azimuth, elevation = 2 * torch.pi * uniform[:, 0], low + (high - low) * uniform[:, 1]
-    roll = np.radians(views.roll) * (2 * uniform[:, 2] - 1)
-    sa, ca, se, ce = azimuth.sin(), azimuth.cos(), elevation.sin(), elevation.cos()
-    zero = torch.zeros_like(sa)
-    forward = torch.stack([-sa * ce, ca * ce, -se], -1)
-    right = torch.stack([ca, sa, zero], -1)
-    down = torch.linalg.cross(forward, right)
-    sr, cr = roll.sin()[:, None], roll.cos()[:, None]
-    return torch.stack([cr * right + sr * down, cr * down - sr * right, forward], -2)
+class Capture(NamedTuple):
+    """poses: (F, J, 3) metres, Z up, root at the origin. weights: (F,) for drawing. first, last: (F,) each frame's take."""
+
+    poses: np.ndarray
+    weights: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    fps: float
 
 
-def read_motion_capture(path: Path, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
-    """Read root-relative poses (F, J, 3), metres, Z up, and a drawing weight for each frame.
+def read_motion_capture(path: Path, skeleton: Skeleton) -> Capture:
+    """Read root-relative poses, a drawing weight for each frame, and the takes.
 
     Raises `ReadError` where the file is no such archive or lacks joints of the skeleton.
     """
@@ -225,9 +218,16 @@ def read_motion_capture(path: Path, skeleton: Skeleton) -> tuple[np.ndarray, np.
                 raise ReadError(f"lacks the joints {', '.join(missing)} of '{skeleton.name}'.", path)
             columns = [names.index(n) for n in skeleton.joint_names]
             poses = (data["pos"][:, columns] * np.float32(data["quant"])).astype(np.float32)
-            lengths, category = np.diff(data["start"]), data["category"]
+            start, category = data["start"].astype(np.int64), data["category"]
+            fps = float(data["fps"]) if "fps" in data.files else 30.0
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ReadError(f"is not a motion-capture archive ({error}).", path) from error
-    per_frame = np.repeat(category, lengths)
-    _, inverse, counts = np.unique(per_frame, return_inverse=True, return_counts=True)
-    return poses - poses[:, skeleton.root : skeleton.root + 1], 1 / np.sqrt(counts[inverse])
+    lengths = np.diff(start)
+    _, inverse, counts = np.unique(np.repeat(category, lengths), return_inverse=True, return_counts=True)
+    return Capture(
+        poses - poses[:, skeleton.root : skeleton.root + 1],
+        1 / np.sqrt(counts[inverse]),
+        np.repeat(start[:-1], lengths),
+        np.repeat(start[1:] - 1, lengths),
+        fps,
+    )

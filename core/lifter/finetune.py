@@ -11,6 +11,7 @@ from ..errors import SettingsError
 from ..skeleton import Skeleton
 from .config import LifterConfig, StageConfig
 from .data import Batch, PoseSource, PoseStatistics
+from .views import Corruption
 from .weights import Weights
 
 RATE = 0.1
@@ -21,12 +22,17 @@ def fine_tuning(start: Weights, schedule: LifterConfig | None) -> LifterConfig:
     """Return the configuration of a run that starts from weights.
 
     The networks' shape and the camera's distance are the weights'; views and training are `schedule`'s, or the weights'
-    own where there is none.
+    own where there is none. Raises `SettingsError` where they are for another kind of teacher.
     """
     if schedule is None:
         return start.config
     own = start.config
-    return replace(schedule, teacher=own.teacher, student=own.student, distance=own.distance)
+    if own.teacher.lifting != schedule.teacher.lifting:
+        raise SettingsError(
+            f"the preset '{schedule.preset}' trains another kind of teacher than that of the weights '{start.name}'; "
+            "leave the preset out or choose another."
+        )
+    return replace(schedule, teacher=own.teacher, student=own.student, distance=own.distance, aware=own.aware)
 
 
 def without_truth(config: LifterConfig) -> LifterConfig:
@@ -36,7 +42,7 @@ def without_truth(config: LifterConfig) -> LifterConfig:
     """
 
     def stage(name: str, stage: StageConfig) -> StageConfig:
-        if not (stage.main_weight or stage.cycle_weight):
+        if not (stage.main_weight or stage.cycle_weight or stage.prior):
             raise SettingsError(
                 f"the preset '{config.preset}' trains the {name} from 3D alone, and 2D tracks have none; "
                 "choose another preset or give motion capture."
@@ -84,14 +90,21 @@ class AtSizeOf:
     weights' statistics go on to the fine-tuned ones. New motion capture, thousands of poses in all views, keeps its own.
     """
 
-    def __init__(self, source: PoseSource, start: Weights) -> None:
+    def __init__(self, source: PoseSource, start: Weights, config: LifterConfig, device: torch.device) -> None:
         saved = start.part("statistics")
         self.size = source.size
         self.statistics = PoseStatistics(saved["mean"], saved["covariance"], saved["edges"])
         self._source = source
+        self._corruption = Corruption(config.views, start.skeleton, *self.statistics.normal(device))
         self._factor = float(saved["edges"].sum() / source.statistics.edges.sum())
 
-    def sample(self, count: int, generator: torch.Generator) -> Batch:
-        """Draw `count` poses."""
-        batch = self._source.sample(count, generator)
-        return batch._replace(plane=batch.plane * self._factor)
+    def sample(self, count: int, generator: torch.Generator, frames: int = 1) -> Batch:
+        """Draw `count` poses, or pairs; what is larger is as much nearer to the size's own distance."""
+        batch = self._source.sample(count, generator, frames)
+        distance = None if batch.distance is None else batch.distance * self._factor
+        return batch._replace(plane=batch.plane * self._factor, distance=distance)
+
+    def corrupt(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """Return a batch with joints missing, completed as the weights' statistics say."""
+        plane, observed = self._corruption(batch.plane, batch.observed, generator)
+        return batch._replace(plane=plane, observed=observed)

@@ -62,23 +62,38 @@ class Lifter:
         """Build the networks. Raises `WeightsError` where the arrays do not fit the configuration."""
         self.weights, self.device = weights, device
         config, skeleton = weights.config, weights.skeleton
-        self.teacher = Teacher(config.teacher, len(skeleton), skeleton.root)
-        self.student = Student(config.student, skeleton, config.distance)
+        self.teacher = Teacher(config.teacher, skeleton, config.distance, config.aware)
+        self.student = Student(config.student, skeleton, config.distance, config.aware)
         for prefix, network in (("teacher", self.teacher), ("student", self.student)):
             load_network(weights, prefix, network)
             network.to(device).eval()
         self.teacher, self.student = fold_teacher(self.teacher), fold_student(self.student)
 
     @torch.inference_mode()
-    def lift(self, plane: Array, progress: Callable[[float], None] | None = None) -> Lifted:
-        """Lift 2D poses (T, J, 2) of the virtual camera, batch by batch. `progress` gets the share done; may raise to stop."""
+    def lift(
+        self,
+        plane: Array,
+        distance: Array | None = None,
+        observed: NDArray[np.bool_] | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Lifted:
+        """Lift 2D poses (T, J, 2) of the virtual camera, batch by batch.
+
+        distance: (T,) body units, t where not given; observed: (T, J), all where not given; only aware networks look at
+        them. `progress` gets the share done; may raise to stop.
+        """
         parts: list[tuple[Array, Array, Array]] = []
         threads = torch.get_num_threads()
         size, few = (CPU_BATCH * threads, CPU_PART * threads) if self.device.type == "cpu" else (BATCH, BATCH)
         for start in range(0, len(plane), size):
-            batch = torch.from_numpy(np.float32(plane[start : start + size])).to(self.device)
-            teacher = self.teacher(batch)
-            student = torch.cat([self.student(batch[i : i + few]) for i in range(0, len(batch), few)])
+            part = slice(start, start + size)
+            seen = [torch.from_numpy(np.float32(plane[part])).to(self.device)]
+            if self.weights.config.aware:
+                away = np.full(len(plane), self.weights.config.distance) if distance is None else distance
+                shown = np.ones(plane.shape[:2], bool) if observed is None else observed
+                seen += [torch.from_numpy(np.float32(array[part])).to(self.device) for array in (away, shown)]
+            teacher = self.teacher(*seen)
+            student = torch.cat([self.student(*(a[i : i + few] for a in seen)) for i in range(0, len(seen[0]), few)])
             pose, canonical, rotation = (a.double().cpu().numpy() for a in (student, teacher.canonical, teacher.rotation))
             parts.append((pose, canonical, rotation))
             if progress:
@@ -93,14 +108,15 @@ def cached_lifter(path: Path, modified: int, device: torch.device) -> Lifter:
     return Lifter(load(path), device)
 
 
-def mirror(lifted: Lifted, pose: NDArray[np.bool_], teacher: NDArray[np.bool_], distance: float) -> Lifted:
+def mirror(lifted: Lifted, pose: NDArray[np.bool_], teacher: NDArray[np.bool_], distance: Array | float) -> Lifted:
     """Mirror chosen frames in depth: the student's where `pose` (T,) says so, the teacher's where `teacher` (T,) does.
 
-    The student's joints move along their rays to the opposite depth: the 2D pose, seen from `distance`, stays the same. The
-    teacher's camera pose D R Y, D = diag(1, 1, -1), is written with S = diag(1, -1, 1) as (D R S)(S Y): a rotation again, and
-    the canonical pose mirrored front to back.
+    The student's joints move along their rays to the opposite depth: the 2D pose, seen from `distance`, (T,) or one for
+    all, stays the same. The teacher's camera pose D R Y, D = diag(1, 1, -1), is written with S = diag(1, -1, 1) as
+    (D R S)(S Y): a rotation again, and the canonical pose mirrored front to back.
     """
     z = lifted.pose[..., 2:]
+    distance = np.asarray(distance).reshape(-1, 1, 1)
     twin = np.concatenate([lifted.pose[..., :2] * (distance - z) / (distance + z), -z], -1)
     depth, front = np.array([1.0, 1.0, -1.0]), np.array([1.0, -1.0, 1.0])
     chosen = teacher[:, None, None]

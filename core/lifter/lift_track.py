@@ -26,15 +26,16 @@ class LiftedTrack:
     """What the networks say about a track's T frames, each frame the right way round.
 
     lifted: in the axes of each frame's virtual camera, body units. look: (T, 3, 3) rotations from the camera's axes to the
-    virtual camera's. plane: (T, J, 2) the 2D poses that the networks saw, complete, root at the origin. distance: of the
-    virtual camera from the root. flipped: (T,) frames in which the student's pose was mirrored. empty: (T,) frames that
-    show nothing, and whose pose is carried over time.
+    virtual camera's. plane: (T, J, 2) the 2D poses that the networks saw, complete, root at the origin. distance: (T,) of the
+    virtual camera from the root; t: that to which every body's size is brought. flipped: (T,) frames in which the student's
+    pose was mirrored. empty: (T,) frames that show nothing, and whose pose is carried over time.
     """
 
     lifted: Lifted
     look: Array
     plane: Array
-    distance: float
+    distance: Array
+    t: float
     flipped: NDArray[np.bool_]
     empty: NDArray[np.bool_]
 
@@ -79,7 +80,8 @@ class LiftedTrack:
         plane = np.where(np.isfinite(seen), self.plane, 0.0)
         square = (plane * plane).sum((-1, -2))
         size = (plane * np.nan_to_num(seen)).sum((-1, -2)) / np.where(square > 0, square, np.nan)
-        place = self.lifted.pose[..., :2] / (self.lifted.pose[..., 2:] + self.distance) * size[:, None, None]
+        depth = 1 + self.lifted.pose[..., 2:] / self.distance[:, None, None]
+        place = self.lifted.pose[..., :2] / depth / self.t * size[:, None, None]
         return project(np.concatenate([place, np.ones_like(place[..., :1])], -1) @ self.look, camera)
 
 
@@ -92,9 +94,11 @@ def lift_track(
     apart. fps: frames per second as they lie in time. progress: gets the share done; may raise to stop.
     Raises `TrackError` where no frame shows two joints that share a bone.
     """
-    skeleton, distance = track.skeleton, lifter.weights.config.distance
-    inputs = prepare(track, lifter.weights, fps)
-    lifted = lifter.lift(inputs.plane, progress)
+    skeleton, weights = track.skeleton, lifter.weights
+    t = weights.config.distance
+    inputs = prepare(track, weights.part("statistics"), t, fps)
+    distance = inputs.distance if weights.config.aware else np.full(len(track), t)
+    lifted = lifter.lift(inputs.plane, distance, inputs.observed, progress)
     flipped, turned = (mirrored_frames(hinge_evidence(x, skeleton), fps) for x in (lifted.pose, lifted.teacher_pose()))
     lifted = mirror(lifted, flipped, turned, distance)
-    return LiftedTrack(lifted, inputs.look, inputs.plane, distance, flipped, inputs.empty)
+    return LiftedTrack(lifted, inputs.look, inputs.plane, distance, t, flipped, inputs.empty)

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..camera import unproject
@@ -14,12 +14,13 @@ from ..errors import TrackError
 from ..interpolation import over_time
 from ..rotation import normalised, shortest_arc
 from ..track import KeypointTrack
-from .impute import complete
-from .weights import Weights
+from .impute import complete_track
 
 Array = NDArray[np.float64]
 
 SIZE_WINDOW_SECONDS = 1.0
+FADE_SECONDS = 1.0
+"""How long what was seen of a joint says where it is."""
 
 
 @dataclass(frozen=True)
@@ -28,22 +29,27 @@ class NetworkInput:
 
     plane: (T, J, 2), complete, root at the origin, at the training's size.
     look: (T, 3, 3) rotations from the camera's axes to the virtual camera's.
+    distance: (T,) of the virtual camera from the root, body units, told from the apparent size: what is half as large is
+    twice as far.
+    observed: (T, J) joints that were not completed.
     empty: (T,) True where a frame shows nothing, and its pose is carried over time.
     """
 
     plane: Array
     look: Array
+    distance: Array
+    observed: NDArray[np.bool_]
     empty: NDArray[np.bool_]
 
 
-def prepare(track: KeypointTrack, weights: Weights, fps: float) -> NetworkInput:
+def prepare(track: KeypointTrack, statistics: Mapping[str, Array], t: float, fps: float) -> NetworkInput:
     """Turn a track on the weights' skeleton, with intrinsics, into the network's input.
 
-    Raises `TrackError` where no frame shows two joints that share a bone.
+    statistics: 'mean', 'covariance' and 'edges' of the training's 2D poses (`Weights.part`). t: the constant distance that
+    every body is brought to. Raises `TrackError` where no frame shows two joints that share a bone.
     """
     assert track.intrinsics is not None
-    skeleton, statistics = weights.skeleton, weights.part("statistics")
-    mean, covariance = statistics["mean"], statistics["covariance"]
+    skeleton, mean, covariance = track.skeleton, statistics["mean"], statistics["covariance"]
     observed = track.observed
     empty = ~observed.any(1)
     window = max(1, round(SIZE_WINDOW_SECONDS * fps))
@@ -51,7 +57,7 @@ def prepare(track: KeypointTrack, weights: Weights, fps: float) -> NetworkInput:
     rays = unproject(track.keypoints, track.intrinsics)
     size = apparent_size(rays[..., :2], skeleton.edges, statistics["edges"], window)
     flat = rays[..., :2] / size[:, None, None]
-    flat = _complete(flat, observed, mean, covariance)
+    flat = complete_track(flat, observed, mean, covariance, FADE_SECONDS * fps)
     root = over_time(flat[:, skeleton.root] * size[:, None], ~empty)
 
     look = shortest_arc(normalised(np.concatenate([root, np.ones_like(root[:, :1])], -1)), np.array([0.0, 0.0, 1.0]))
@@ -61,8 +67,8 @@ def prepare(track: KeypointTrack, weights: Weights, fps: float) -> NetworkInput:
     known = np.isfinite(plane).all(-1)
     known[:, skeleton.root] = True
     plane[:, skeleton.root] = 0.0
-    plane = _complete(plane / size[:, None, None], known, mean, covariance)
-    return NetworkInput(over_time(plane, ~empty), look, empty)
+    plane = complete_track(plane / size[:, None, None], known, mean, covariance, FADE_SECONDS * fps)
+    return NetworkInput(over_time(plane, ~empty), look, t / size, known & ~empty[:, None], empty)
 
 
 def apparent_size(plane: Array, edges: tuple[tuple[int, int], ...], typical: Array, window: int) -> Array:
@@ -79,12 +85,6 @@ def apparent_size(plane: Array, edges: tuple[tuple[int, int], ...], typical: Arr
     if not usable.any():
         raise TrackError("no frame shows two neighbouring joints, so there is no body to lift.")
     return over_time(np.where(usable, seen_sum / np.where(typical_sum > 0, typical_sum, 1), 1.0), usable)
-
-
-def _complete(plane: Array, observed: NDArray[np.bool_], mean: Array, covariance: Array) -> Array:
-    """Call `complete` on NumPy arrays."""
-    tensors = (torch.from_numpy(np.ascontiguousarray(array)) for array in (plane, observed, mean, covariance))
-    return complete(*tensors).numpy()
 
 
 def _running_sum(values: Array, window: int) -> Array:

@@ -16,7 +16,7 @@ from ..errors import SettingsError
 from ..skeleton import Skeleton
 from .config import StudentConfig
 from .fused import GraphLayer, NonLocalLayer, Normaliser
-from .geometry import back_project
+from .geometry import aware_channels, back_project
 
 _SPREAD = 0.05
 """Standard deviation of the initial edge weights; 0.25 trains much worse."""
@@ -155,10 +155,11 @@ class Student(nn.Module):
 
     mirror: Tensor
 
-    def __init__(self, config: StudentConfig, skeleton: Skeleton, distance: float) -> None:
+    def __init__(self, config: StudentConfig, skeleton: Skeleton, distance: float, aware: bool = False) -> None:
         super().__init__()
         graph = joint_graph(skeleton, config.reach)
-        self.enter = GraphConvolution(2, config.channels, graph)
+        self.aware = aware
+        self.enter = GraphConvolution(4 if aware else 2, config.channels, graph)
         self.enter_norm = ChannelNorm(config.channels)
         self.blocks = nn.Sequential(*(GraphBlock(config.channels, graph) for _ in range(config.blocks)))
         self.depth = GraphConvolution(config.channels, 1, graph)
@@ -166,8 +167,12 @@ class Student(nn.Module):
         self.root = skeleton.root
         self.distance = distance
 
-    def forward(self, plane: Tensor) -> Tensor:
-        """Lift 2D poses (N, J, 2) of the virtual camera to (N, J, 3) camera axes, body units, root at the origin."""
-        x = graph_layer(self.enter, self.enter_norm, plane.permute(2, 1, 0))
+    def forward(self, plane: Tensor, distance: Tensor | None = None, observed: Tensor | None = None) -> Tensor:
+        """Lift 2D poses (N, J, 2) of the virtual camera to (N, J, 3) camera axes, body units, root at the origin.
+
+        An aware student also looks at distance (N,), t where it is not given, and observed (N, J), all where not given.
+        """
+        seen = aware_channels(plane, distance, observed, self.distance) if self.aware else plane
+        x = graph_layer(self.enter, self.enter_norm, seen.permute(2, 1, 0))
         depth = self.depth(self.blocks(x))[0].T.float()
-        return back_project(plane, (depth - depth[:, self.root : self.root + 1]) * self.mirror, self.distance)
+        return back_project(plane, (depth - depth[:, self.root : self.root + 1]) * self.mirror, self.distance, distance)

@@ -22,7 +22,8 @@ from .data import Batch, PoseSource
 from .device import use_bfloat16
 from .distributed import ALONE, Ranks
 from .inference import load_network
-from .losses import student_losses, teacher_losses
+from .losses import lifting_losses, student_losses, teacher_losses
+from .prior import Prior
 from .progress import Meter, Progress
 from .schedule import learning_rate, scaled_schedule
 from .student import Student
@@ -58,23 +59,27 @@ class TrainSettings:
 class StageLosses(nn.Module):
     """A stage's losses as one module, so that several looks at the network in a step are one forward pass to DDP.
 
-    Its only submodule is the network that the stage trains. The student's stage uses the teacher as it is: hidden from
-    `parameters()`, it gets no gradients and nothing averages it over processes.
+    Its submodules are what the stage trains: the network, and the lifting teacher's prior. The student's stage uses the
+    teacher as it is: hidden from `parameters()`, it gets no gradients and nothing averages it over processes.
     """
 
     def __init__(self, trainer: Trainer) -> None:
         super().__init__()
         self.network = trainer.network
+        self.prior = trainer.prior if trainer.stage == "teacher" else None
+        self.frames = 2 if self.prior is not None else 1
         self._trainer = (trainer,)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted loss terms of a batch, float32; matrix products in bfloat16 where that is chosen."""
         trainer = self._trainer[0]
-        teacher, config, generator = trainer.teacher, trainer.config, trainer.generator
+        teacher, config, source, generator = trainer.teacher, trainer.config, trainer.source, trainer.generator
         with torch.autocast(trainer.device.type, torch.bfloat16, enabled=trainer.bfloat16):
+            if self.prior is not None:
+                return lifting_losses(teacher, self.prior, batch, config, source, generator)
             if self.network is teacher:
-                return teacher_losses(teacher, batch.plane, batch.truth, config, generator)
-            return student_losses(trainer.student, teacher, batch.plane, batch.truth, config, generator)
+                return teacher_losses(teacher, batch, config, generator)
+            return student_losses(trainer.student, teacher, batch, config, source, generator)
 
 
 class Trainer:
@@ -100,8 +105,10 @@ class Trainer:
         self.ranks, self.start = ranks, start
         self.bfloat16 = use_bfloat16(settings.precision, device)
         torch.manual_seed(settings.seed)
-        self.teacher = Teacher(config.teacher, len(skeleton), skeleton.root).to(device)
-        self.student = Student(config.student, skeleton, config.distance).to(device)
+        self.teacher = Teacher(config.teacher, skeleton, config.distance, config.aware).to(device)
+        self.student = Student(config.student, skeleton, config.distance, config.aware).to(device)
+        prior = config.teacher_stage.prior
+        self.prior = None if prior is None else Prior(prior, skeleton).to(device)
         if start is not None:
             load_network(start, "teacher", self.teacher)
             load_network(start, "student", self.student)
@@ -126,12 +133,14 @@ class Trainer:
         """Get ready to train a stage from a step on, with a new optimiser."""
         self.stage, self.step = stage, step
         self._share = self.ranks.share_of(self.stage_config.batch)
+        losses = StageLosses(self)
+        self._frames = losses.frames
         self.optimiser = self._new_optimiser()
-        self._losses = self.ranks.wrap(StageLosses(self))
+        self._losses = self.ranks.wrap(losses)
 
     def losses(self) -> dict[str, Tensor]:
         """Draw the next batch, this process's share of it, and return its weighted loss terms."""
-        terms: dict[str, Tensor] = self._losses(self.source.sample(self._share, self.generator))
+        terms: dict[str, Tensor] = self._losses(self.source.sample(self._share // self._frames, self.generator, self._frames))
         if not terms:
             raise SettingsError(f"the preset '{self.config.preset}' leaves the {self.stage} no loss on these data.")
         return terms
@@ -201,11 +210,11 @@ class Trainer:
     def train_step(self) -> dict[str, Tensor]:
         """Take one step and return the loss terms it was taken by."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = self.learning_rate() * group.get("pace", 1.0)
         terms = self.losses()
         self.optimiser.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.stage_config.clip)
         self.optimiser.step()
         self.step += 1
         return terms
@@ -230,7 +239,9 @@ class Trainer:
         generator = torch.Generator(self.device).manual_seed(self.settings.seed + 2)
         samples = min(NORM_SAMPLES, self.steps_of(self.stage) * self.stage_config.batch)  # a short run needs no long mean
         for _ in range(math.ceil(samples / NORM_BATCH)):
-            self.network(self.source.sample(NORM_BATCH, generator).plane)
+            batch = self.source.sample(NORM_BATCH, generator)
+            batch = self.source.corrupt(batch, generator) if self.config.aware else batch
+            self.network(batch.plane, batch.distance, batch.observed)
         for norm in norms:
             norm.momentum = 0.1
         self.ranks.equalise(self.network)
@@ -241,7 +252,12 @@ class Trainer:
         if stage.optimiser == "sgd":
             return torch.optim.SGD(parameters, stage.learning_rate, momentum=0.9, weight_decay=stage.weight_decay)
         if stage.optimiser == "adamw":
-            return torch.optim.AdamW(parameters, stage.learning_rate, weight_decay=stage.weight_decay)
+            groups: list[dict[str, Any]] = [{"params": list(parameters), "betas": (0.9, 0.99)}]
+            if self.stage == "teacher" and self.prior is not None:
+                # The critic forgets its gradients soon, for the lifter changes what it is asked; lengths are few and free.
+                groups.append({"params": list(self.prior.critic.parameters()), "betas": (0.5, 0.99)})
+                groups.append({"params": [self.prior.log_lengths], "weight_decay": 0.0, "pace": 3.0})
+            return torch.optim.AdamW(groups, stage.learning_rate, weight_decay=stage.weight_decay)
         raise SettingsError(f"there is no optimiser '{stage.optimiser}'; known are sgd and adamw.")
 
     def _facts(self) -> dict[str, Any]:
@@ -268,6 +284,7 @@ class Trainer:
                 "step": self.step,
                 "teacher": self.teacher.state_dict(),
                 "student": self.student.state_dict(),
+                "prior": None if self.prior is None else self.prior.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "random": streams,
             }
@@ -285,6 +302,8 @@ class Trainer:
                 raise SettingsError(f"{path} belongs to a run with other settings ({', '.join(other)}); give another file.")
             self.teacher.load_state_dict(state["teacher"])
             self.student.load_state_dict(state["student"])
+            if self.prior is not None:
+                self.prior.load_state_dict(state["prior"])
             self.begin(str(state["stage"]), int(state["step"]))
             self.optimiser.load_state_dict(state["optimiser"])
             self._set_random_states({name: states[self.ranks.rank] for name, states in state["random"].items()})
