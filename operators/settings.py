@@ -39,8 +39,9 @@ DEVICES = (
 
 
 _ABOUT_WEIGHTS = {
-    "human17-anchored": "Learned with motion capture's 3D: the more accurate",
-    "human17-paper": "Learned from 2D poses alone, as the paper does: for comparison",
+    "human17-3d-anchored": "Learned with motion capture's 3D: the more accurate",
+    "human17-2d-only": "Learned from 2D poses alone, without a 3D label",
+    "human17-paper": "The published method, from 2D poses alone: for comparison",
 }
 WEIGHTS = tuple((name, name, _ABOUT_WEIGHTS.get(name, "")) for name in available())
 

@@ -19,8 +19,6 @@ from .impute import complete_track
 Array = NDArray[np.float64]
 
 SIZE_WINDOW_SECONDS = 1.0
-FADE_SECONDS = 1.0
-"""How long what was seen of a joint says where it is."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def prepare(track: KeypointTrack, statistics: Mapping[str, Array], t: float, fps
     rays = unproject(track.keypoints, track.intrinsics)
     size = apparent_size(rays[..., :2], skeleton.edges, statistics["edges"], window)
     flat = rays[..., :2] / size[:, None, None]
-    flat = complete_track(flat, observed, mean, covariance, FADE_SECONDS * fps)
+    flat = complete_track(flat, observed, mean, covariance, fps)
     root = over_time(flat[:, skeleton.root] * size[:, None], ~empty)
 
     look = shortest_arc(normalised(np.concatenate([root, np.ones_like(root[:, :1])], -1)), np.array([0.0, 0.0, 1.0]))
@@ -67,7 +65,7 @@ def prepare(track: KeypointTrack, statistics: Mapping[str, Array], t: float, fps
     known = np.isfinite(plane).all(-1)
     known[:, skeleton.root] = True
     plane[:, skeleton.root] = 0.0
-    plane = complete_track(plane / size[:, None, None], known, mean, covariance, FADE_SECONDS * fps)
+    plane = complete_track(plane / size[:, None, None], known, mean, covariance, fps)
     return NetworkInput(over_time(plane, ~empty), look, t / size, known & ~empty[:, None], empty)
 
 
