@@ -5,7 +5,7 @@
 #   make lint       style, types and the direction of dependencies
 #   make train-smoke  a minute of training on the processor: losses fall, a resumed run equals a whole one
 #   make bench      frames per second of reading, lifting and keying
-#   make bench-lifter  training and inference against a plain transcription of the published networks
+#   make bench-lifter  the lifters' scores, and their training and inference against a plain transcription of the published networks
 #   make pictures   the README's picture, rendered anew, in docs/images/
 #   make package    the extension's zip, built and validated by Blender's own tool, in dist/
 #   make clean      remove what the targets above made, but not the environments; make distclean removes those too
@@ -13,6 +13,7 @@
 
 PYTHON ?= python3.11
 PYTEST_ARGS ?=
+MOCAP ?= ../shared/mocap/cmu17_val.npz
 
 VENV := .venv
 VENV50 := .venv-5.0
@@ -68,6 +69,8 @@ bench: $(READY)
 	$(VENV)/bin/python scripts/bench.py
 
 bench-lifter: $(READY)
+	@if [ -f $(MOCAP) ]; then $(VENV)/bin/poselift evaluate $(MOCAP) --weights human17-3d-anchored human17-2d-only human17-paper; \
+	else echo "scores skipped: there is no $(MOCAP)"; fi
 	$(VENV)/bin/python scripts/bench_lifter.py
 
 pictures: $(READY)

@@ -93,8 +93,9 @@ def _open(
     tracks = not (len(paths) == 1 and is_motion_capture(paths[0]))
     if start is not None and tracks:
         config = without_truth(config)
-    source = open_source(paths, skeleton, config, device, file_format=options.format, layout=options.layout)
-    return config, AtSizeOf(source, start, config, device) if start is not None and tracks else source
+    source = open_source(paths, skeleton, config, device, file_format=options.format, layout=options.layout, start=start)
+    at_own_size = start is not None and tracks and not config.aware
+    return config, AtSizeOf(source, start, config, device) if start is not None and at_own_size else source
 
 
 def _announce(trainer: Trainer) -> None:

@@ -16,8 +16,10 @@ from poselift.core.camera import project
 from poselift.core.errors import SettingsError, TrackError
 from poselift.core.layouts import to_canonical
 from poselift.core.lifter.data import MotionCapture, head_joint
+from poselift.core.lifter.finetune import WARM, fine_tuning
 from poselift.core.lifter.prepare import prepare
 from poselift.core.lifter.tracks import Tracks, aware_poses, calibrated, open_source, track_statistics
+from poselift.core.lifter.training import Trainer, TrainSettings
 from poselift.core.readers import track_npz
 from poselift.core.skeleton import HUMAN17
 from poselift.core.track import KeypointTrack
@@ -197,3 +199,33 @@ def test_tracks_that_cannot_train_are_refused_in_words(tmp_path):
         open_source([tmp_path / "track.npz"], HUMAN17, small(SUPERVISED), CPU)
     opened = open_source([tmp_path / "track.npz"], HUMAN17, CONFIG, CPU)
     assert isinstance(opened, Tracks) and opened.size == len(to_canonical(track, HUMAN17))
+
+
+def test_tracks_of_a_detector_that_lacks_joints_go_on_from_weights_that_know_them(tmp_path):
+    config = small(UNLABELLED)
+    capture = MotionCapture(walking_archive(tmp_path / "walk.npz"), HUMAN17, config, torch.device("cpu"))
+    trainer = Trainer(capture, config, TrainSettings(epoch_samples=64), torch.device("cpu"))
+    start = trainer.weights("start")
+    lacking = [HUMAN17.index(name) for name in ("spine", "head_top")]
+    tracks = []
+    for track in (seen_from(4.0), seen_from(6.0, seed=1)):
+        keypoints = track.keypoints.copy()
+        keypoints[:, lacking] = np.nan
+        tracks.append(track.replace(keypoints=keypoints, scores=np.where(np.isfinite(keypoints).all(-1), 1.0, 0.0)))
+    with pytest.raises(TrackError, match="spine"):
+        Tracks.of(tracks, HUMAN17, config, torch.device("cpu"))
+    source = Tracks.of(tracks, HUMAN17, config, torch.device("cpu"), start)
+    batch = source.sample(200, seeded())
+    assert not batch.observed[:, lacking].any() and batch.observed.float().mean() > 0.8
+    seen = prepare(calibrated(tracks[0], HUMAN17), start.part("statistics"), config.distance, 30.0)
+    everything = source.sample(5000, seeded()).plane
+    nearest = (everything - torch.from_numpy(np.float32(seen.plane[10]))).abs().amax((1, 2)).min()
+    assert nearest < 1e-5  # as inference sees it
+    tuned = Trainer(source, fine_tuning(start, None), TrainSettings(epoch_samples=64), torch.device("cpu"), start=start)
+    assert tuned.prior.warm_steps == round(WARM * tuned.steps_of("teacher"))
+    bones = (source.sample(2048, seeded()).plane * config.distance)[:, [c for _, c in HUMAN17.edges]].norm(dim=-1)
+    assert tuned.prior.log_lengths.exp().max() < 2 * bones.max()  # begins with what the weights lift, not at random
+    before = tuned.teacher.dictionary.clone()
+    terms = tuned.train_step()
+    assert terms["critic"] > 0 and terms["views"] == 0  # the critic learns first
+    assert (tuned.teacher.dictionary - before).abs().max() < 1e-4

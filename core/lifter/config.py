@@ -67,7 +67,8 @@ class PriorConfig:
     `width` is its size and `gap` how many frames apart the two poses are that it sees together. `bones`: lengths are in
     one proportion; `pair`: the same a moment later; `scale`: bodies are of one size; `midpoints` and `hinges`: as the
     skeleton says. `cycle`: what was turned is lifted as it was. `dictionary`, `frame`, `invariance`: the canonical pose
-    and its rotation explain the lifted pose, and stay when the pose is turned.
+    and its rotation explain the lifted pose, and stay when the pose is turned. `warm`: share of the
+    stage in which the critic alone learns, for one that knows nothing undoes what a trained teacher can.
     """
 
     critic: float = 1.0
@@ -83,6 +84,7 @@ class PriorConfig:
     dictionary: float = 0.5
     frame: float = 0.15
     invariance: float = 0.5
+    warm: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from .weights import Weights
 RATE = 0.1
 """Share of a schedule's learning rates that fine-tuning takes by default: what was learned is to be bent, not replaced."""
 
+WARM = 0.2
+"""Share of the teacher's stage that a new critic has for itself."""
+
 
 def fine_tuning(start: Weights, schedule: LifterConfig | None) -> LifterConfig:
     """Return the configuration of a run that starts from weights.
@@ -24,15 +27,23 @@ def fine_tuning(start: Weights, schedule: LifterConfig | None) -> LifterConfig:
     The networks' shape and the camera's distance are the weights'; views and training are `schedule`'s, or the weights'
     own where there is none. Raises `SettingsError` where they are for another kind of teacher.
     """
-    if schedule is None:
-        return start.config
     own = start.config
+    if schedule is None:
+        return _warm(own)
     if own.teacher.lifting != schedule.teacher.lifting:
         raise SettingsError(
             f"the preset '{schedule.preset}' trains another kind of teacher than that of the weights '{start.name}'; "
             "leave the preset out or choose another."
         )
-    return replace(schedule, teacher=own.teacher, student=own.student, distance=own.distance, aware=own.aware)
+    return _warm(replace(schedule, teacher=own.teacher, student=own.student, distance=own.distance, aware=own.aware))
+
+
+def _warm(config: LifterConfig) -> LifterConfig:
+    """Let a new critic learn before the teacher listens to it."""
+    stage = config.teacher_stage
+    if stage.prior is None:
+        return config
+    return replace(config, teacher_stage=replace(stage, prior=replace(stage.prior, warm=WARM)))
 
 
 def without_truth(config: LifterConfig) -> LifterConfig:

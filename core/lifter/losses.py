@@ -52,7 +52,7 @@ def lifting_losses(
     about its own estimated vertical, then tilted so that this becomes another pose's vertical. The canonical pose and its
     rotation explain the lifted pose: R is the rotation from its body's own frame, and Y stays when the pose is turned.
     """
-    stage, prior_config, t = config.teacher_stage, prior.config, config.distance
+    stage, prior_config, t, warming = config.teacher_stage, prior.config, config.distance, prior.warming
     assert batch.distance is not None and batch.gap is not None
     first: TeacherOutput = teacher(batch.plane, batch.distance, batch.observed)
     pose = first.lifted(batch.plane, batch.distance, t)
@@ -76,6 +76,8 @@ def lifting_losses(
     terms |= _dictionary_terms(first, again, pose.detach(), target, prior)
     if batch.truth is not None and stage.supervised:
         terms["supervised"] = stage.supervised * joint_distance(pose, batch.truth)
+    if warming:
+        terms = {name: term if name == "critic" else 0.0 * term for name, term in terms.items()}
     return terms
 
 

@@ -89,7 +89,19 @@ class Prior(nn.Module):
         self.mirror = [self.ends.index(int(skeleton.mirror[c])) if int(skeleton.mirror[c]) in self.ends else i
                        for i, c in enumerate(self.ends)]  # fmt: skip
         self.midpoints = [tuple(skeleton.index(name) for name in names) for names in skeleton.midpoints]
+        self.warm_steps = 0
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+
+    @property
+    def warming(self) -> bool:
+        """Whether the critic alone learns yet."""
+        return int(self.steps) < self.warm_steps
+
+    @torch.no_grad()
+    def fit_lengths(self, pose: Tensor) -> None:
+        """Begin with the proportions of lifted poses (N, J, 3), where there are trained ones."""
+        bones = (pose[:, self.ends] - pose[:, self.starts]).norm(dim=-1)
+        self.log_lengths.copy_(bones.clamp_min(1e-3).log().median(0).values)
 
     def critic_terms(self, real: Pairs, fake: Pairs) -> dict[str, Tensor]:
         """Return the loss that trains the critic, and the one by which it trains the lifter, through `fake.plane`."""

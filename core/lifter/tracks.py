@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from .config import LifterConfig
 from .data import Batch, MotionCapture, PoseSource, PoseStatistics, head_joint, is_motion_capture, largest_gap, random_gaps
 from .prepare import SIZE_WINDOW_SECONDS, apparent_size, prepare
 from .views import Corruption
+from .weights import Weights
 
 Array = NDArray[np.float64]
 
@@ -36,17 +37,19 @@ def open_source(
     device: torch.device,
     file_format: str = "auto",
     layout: str = "auto",
+    start: Weights | None = None,
 ) -> PoseSource:
     """Open training data: one motion-capture archive, or keypoint files of any kind that the readers know.
 
-    Raises `ReadError`, `TrackError` where no frame shows enough, `SettingsError` where the configuration needs 3D.
+    start: weights to go on from, whose sizes and guesses of unseen joints tracks then take (`Tracks.of`). Raises `ReadError`,
+    `TrackError` where no frame shows enough, `SettingsError` where the configuration needs 3D.
     """
     if len(paths) == 1 and is_motion_capture(paths[0]):
         return MotionCapture(paths[0], skeleton, config, device)
     if config.teacher_stage.supervised or config.student_stage.supervised:
         raise SettingsError(f"the preset '{config.preset}' needs 3D motion capture; 2D tracks train with the preset '2d-only'.")
     tracks = [t for path in paths for clip in find_clips(path) for t in read(clip, file_format=file_format, layout=layout)]
-    return Tracks.of(tracks, skeleton, config, device)
+    return Tracks.of(tracks, skeleton, config, device, start)
 
 
 class Tracks:
@@ -61,8 +64,11 @@ class Tracks:
         observed: NDArray[np.bool_] | None = None,
         distance: Array | None = None,
         run: NDArray[np.intp] | None = None,
+        statistics: PoseStatistics | None = None,
     ) -> None:
         """Take (F, J, 2) complete poses, root at the origin; brought to the training's size here.
+
+        With `statistics`, those of weights to go on from, the poses are at their size already.
 
         observed: (F, J). distance: (F,) in units in which `planes` lie at distance 1 (x = X / (Z + d) * d). run: (F,) a
         number for each stretch of frames without a gap, one after the other; one stretch where not given. Raises
@@ -71,23 +77,42 @@ class Tracks:
         if not len(planes):
             raise TrackError("no frame of the training tracks shows enough joints of the skeleton.")
         head = np.linalg.norm(planes[:, head_joint(skeleton)], axis=-1).mean()
+        size = head * config.distance if statistics is None else 1.0
         self.size, self._gap = len(planes), largest_gap(config)
-        self._planes = torch.from_numpy(np.float32(planes / (head * config.distance))).to(device)
-        self._distance = None if distance is None else torch.from_numpy(np.float32(distance / head)).to(device)
+        self._planes = torch.from_numpy(np.float32(planes / size)).to(device)
+        scale = 1.0 if statistics is not None else head
+        self._distance = None if distance is None else torch.from_numpy(np.float32(distance / scale)).to(device)
         self._observed = None if observed is None else torch.from_numpy(observed).to(device)
         run = np.zeros(len(planes), np.intp) if run is None else run
         ends = (np.searchsorted(run, run), np.searchsorted(run, run, side="right") - 1)
         self._first, self._last = (torch.from_numpy(side).to(device) for side in ends)
-        self.statistics = PoseStatistics.of(self._planes, skeleton)
+        self.statistics = statistics or PoseStatistics.of(self._planes, skeleton)
         self._corruption = Corruption(config.views, skeleton, *self.statistics.normal(device))
 
     @classmethod
-    def of(cls, tracks: Sequence[KeypointTrack], skeleton: Skeleton, config: LifterConfig, device: torch.device) -> Tracks:
-        """Take tracks of any layout. Raises `TrackError` where no frame shows enough."""
+    def of(
+        cls,
+        tracks: Sequence[KeypointTrack],
+        skeleton: Skeleton,
+        config: LifterConfig,
+        device: torch.device,
+        start: Weights | None = None,
+    ) -> Tracks:
+        """Take tracks of any layout. Raises `TrackError` where no frame shows enough.
+
+        With weights to go on from, aware networks see tracks as in inference with those weights: at their size, and with
+        joints that the tracks' detector never shows guessed by their statistics, which the new weights keep.
+        """
         if not config.aware:
             return cls(np.concatenate([complete_planes(track, skeleton) for track in tracks]), config, skeleton, device)
-        poses = aware_poses([calibrated(track, skeleton) for track in tracks if track.observed.any()], skeleton)
-        return cls(poses[0], config, skeleton, device, *poses[1:])
+        seen = [calibrated(track, skeleton) for track in tracks if track.observed.any()]
+        if start is None:
+            poses = aware_poses(seen, skeleton)
+            return cls(poses[0], config, skeleton, device, *poses[1:])
+        known = start.part("statistics")
+        poses = aware_poses(seen, skeleton, known, config.distance)
+        statistics = PoseStatistics(known["mean"], known["covariance"], known["edges"])
+        return cls(poses[0], config, skeleton, device, *poses[1:], statistics=statistics)
 
     def sample(self, count: int, generator: torch.Generator, frames: int = 1) -> Batch:
         """Draw `count` poses with replacement, or pairs of moments of one track."""
@@ -131,19 +156,20 @@ def calibrated(track: KeypointTrack, skeleton: Skeleton) -> KeypointTrack:
 
 
 def aware_poses(
-    tracks: Sequence[KeypointTrack], skeleton: Skeleton
+    tracks: Sequence[KeypointTrack], skeleton: Skeleton, statistics: Mapping[str, Array] | None = None, t: float = 1.0
 ) -> tuple[Array, NDArray[np.bool_], Array, NDArray[np.intp]]:
     """Return 2D poses, observed joints, distances and the numbers of unbroken runs of frames, as `prepare` sees them.
 
     Only frames that show at least half of the joints: a run ends where the next does not, or where the track does. Poses
-    are such that edges are 1 long in the mean.
+    are at the size of the statistics, and seen from the distance t; without any, edges are 1 long in the mean.
     """
     tracks = [track for track in tracks if (track.observed.sum(1) * 2 >= len(skeleton)).any()]
-    statistics = track_statistics(tracks, skeleton) if tracks else {}
+    if statistics is None:
+        statistics = track_statistics(tracks, skeleton) if tracks else {}
     parts = []
     runs = 0
     for track in tracks:
-        inputs = prepare(track, statistics, 1.0, float(track.fps or GUESSED_FPS))
+        inputs = prepare(track, statistics, t, float(track.fps or GUESSED_FPS))
         good = inputs.observed.sum(1) * 2 >= len(skeleton)
         run = runs + np.cumsum(~good)[good]
         runs += len(track)

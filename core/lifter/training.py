@@ -112,12 +112,23 @@ class Trainer:
         if start is not None:
             load_network(start, "teacher", self.teacher)
             load_network(start, "student", self.student)
+        if self.prior is not None and prior is not None:
+            self.prior.warm_steps = round(prior.warm * self.steps_of("teacher"))
+            if start is not None:
+                self._fit_prior(self.prior)
         self.generator = torch.Generator(device).manual_seed(ranks.seed(settings.seed))
         self.begin(STAGES[0])
         if settings.resume:
             self._load_checkpoint()
         if settings.checkpoint and ranks.first:
             remove_leftovers(settings.checkpoint)
+
+    @torch.no_grad()
+    def _fit_prior(self, prior: Prior) -> None:
+        """Begin with the bone lengths that the starting weights lift."""
+        batch = self.source.sample(NORM_BATCH, torch.Generator(self.device).manual_seed(self.settings.seed))
+        output = self.teacher.eval()(batch.plane, batch.distance, batch.observed)
+        prior.fit_lengths(output.lifted(batch.plane, batch.distance, self.config.distance))
 
     @property
     def stage_config(self) -> StageConfig:

@@ -112,7 +112,7 @@ def quantised(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _quartered(key: str, array: np.ndarray) -> bool:
-    """The teacher's largest matrices are: three quarters of a file, and rounding them moves its poses by less than 1 mm."""
+    """The teacher's largest matrices are: three quarters of a file, and rounding them moves its poses by about 1 mm."""
     return array.dtype.kind == "f" and array.ndim == 2 and array.size >= 65536 and not key.startswith("statistics.")
 
 
