@@ -20,7 +20,7 @@ from .config import LifterConfig
 VERSION = 2
 FOLDER = Path(__file__).parent / "trained"
 _SCALE = ".scale"
-DEFAULT = "human17-anchored"
+DEFAULT = "human17-3d-anchored"
 
 
 @dataclass(frozen=True)
