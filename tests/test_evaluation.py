@@ -577,7 +577,16 @@ def test_a_cell_holds_half_the_interval_in_the_columns_unit():
 
 def test_the_command_prints_one_table_and_writes_all_numbers(archive, tmp_path, capsys):
     numbers = tmp_path / "scores.json"
-    options = ["evaluate", str(archive), "--weights", "human17-3d-anchored", "human17-paper", "--conditions", "exact", "detector"]
+    options = [
+        "evaluate",
+        str(archive),
+        "--weights",
+        "human17-3d-anchored",
+        "human17-paper",
+        "--conditions",
+        "exact",
+        "detector",
+    ]
     assert main([*options, "--frames-step", "3", "--by-action", "--json", str(numbers)]) == 0
     printed = capsys.readouterr()
     assert printed.out.count("| condition") == 1 and printed.out.count("no depth |") == 2 * 2

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..camera import Intrinsics, project, unproject
 from ..track import KeypointTrack
 from .anatomy import hinge_evidence, mirrored_frames
+from .carry import carried
 from .inference import Lifted, Lifter, mirror
 from .prepare import prepare
 
@@ -101,4 +102,5 @@ def lift_track(
     lifted = lifter.lift(inputs.plane, distance, inputs.observed, progress)
     flipped, turned = (mirrored_frames(hinge_evidence(x, skeleton), fps) for x in (lifted.pose, lifted.teacher_pose()))
     lifted = mirror(lifted, flipped, turned, distance)
+    lifted = replace(lifted, pose=carried(lifted.pose, inputs.observed, skeleton, fps))
     return LiftedTrack(lifted, inputs.look, inputs.plane, distance, t, flipped, inputs.empty)
