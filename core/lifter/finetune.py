@@ -47,8 +47,9 @@ def _warm(config: LifterConfig) -> LifterConfig:
 
 
 def without_truth(config: LifterConfig) -> LifterConfig:
-    """Return the configuration for data without 3D: its supervised terms are left out.
+    """Return the configuration for going on with tracks, which have no 3D: its supervised terms are left out.
 
+    So is the critic: a few clips show few views, and it would call every other one wrong. Bones, cycles and hinges stay.
     Raises `SettingsError` where a stage has no other.
     """
 
@@ -58,7 +59,8 @@ def without_truth(config: LifterConfig) -> LifterConfig:
                 f"the preset '{config.preset}' trains the {name} from 3D alone, and 2D tracks have none; "
                 "choose another preset or give motion capture."
             )
-        return replace(stage, supervised=0.0)
+        prior = stage.prior and replace(stage.prior, critic=0.0, warm=0.0)
+        return replace(stage, supervised=0.0, prior=prior)
 
     return replace(
         config,

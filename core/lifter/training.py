@@ -207,6 +207,8 @@ class Trainer:
         total = self.steps_of(self.stage)
         self.network.train()
         self.teacher.train(self.stage == "teacher")
+        if self.start is not None:
+            self._hold_norms()
         meter = Meter(self, progress)
         saved = time.monotonic()
         while self.step < total:
@@ -216,7 +218,10 @@ class Trainer:
             if self._agreed(now - saved > self.settings.checkpoint_seconds):
                 self._save_checkpoint()
                 saved = now
-        self._estimate_norms()
+        if self.start is None:
+            self._estimate_norms()
+        self.ranks.equalise(self.network)
+        self.network.eval()
 
     def train_step(self) -> dict[str, Tensor]:
         """Take one step and return the loss terms it was taken by."""
@@ -255,8 +260,12 @@ class Trainer:
             self.network(batch.plane, batch.distance, batch.observed)
         for norm in norms:
             norm.momentum = 0.1
-        self.ranks.equalise(self.network)
-        self.network.eval()
+
+    def _hold_norms(self) -> None:
+        """Keep the statistics of the weights that this run starts from: those of a few clips would fit nothing else."""
+        for module in self.network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
 
     def _new_optimiser(self) -> torch.optim.Optimizer:
         stage, parameters = self.stage_config, self.network.parameters()
