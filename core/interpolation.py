@@ -19,3 +19,10 @@ def over_time(values: Array, valid: NDArray[np.bool_]) -> Array:
     frames, known = np.arange(len(values)), np.flatnonzero(valid)
     flat = values.reshape(len(values), -1)
     return np.stack([np.interp(frames, known, column[known]) for column in flat.T], -1).reshape(values.shape)
+
+
+def frames_from(valid: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return (T,) how many frames away the nearest valid one is: 0 where valid. valid: (T,), with at least one frame."""
+    frames, known = np.arange(len(valid)), np.flatnonzero(valid)
+    after = np.minimum(np.searchsorted(known, frames), len(known) - 1)
+    return np.minimum(np.abs(frames - known[after]), np.abs(frames - known[np.maximum(after - 1, 0)]))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .assumptions import GUESSED_FOV, GUESSED_FPS, assumed_camera, guessed_size
-from .camera import Intrinsics, project, undistort, unproject
+from .camera import Intrinsics, project, unproject
 from .cleaning import CleaningSettings, clean
 from .errors import SettingsError, TrackError
 from .interpolation import over_time
@@ -127,12 +127,7 @@ class _Run:
         if track.skeleton.joint_names == skeleton.joint_names:
             track = track.replace(skeleton=skeleton)  # a file's own says nothing of sides, which cleaning may ask for
         track, self.report.cleaned = clean(track, self.settings.cleaning)
-        track = to_canonical(track, skeleton)
-        track = track.replace(
-            keypoints=undistort(track.keypoints, camera),
-            image_size=(camera.width, camera.height),
-            intrinsics=camera.undistorted(),
-        )
+        track = to_canonical(track, skeleton).undistorted(camera)
         self.report.fps = f"{float(fps):.6g}"
         self.report.camera = (
             f"{camera.width} x {camera.height}, focal length {camera.fx:.0f} px, "

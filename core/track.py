@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .camera import Intrinsics
+from .camera import Intrinsics, undistort
 from .errors import TrackError
 from .skeleton import Skeleton
 
@@ -104,6 +104,15 @@ class KeypointTrack:
     def replace(self, **changes: Any) -> KeypointTrack:
         """Return a copy with some fields changed, checked again."""
         return replace(self, **changes)
+
+    def undistorted(self, camera: Intrinsics) -> KeypointTrack:
+        """Return the track as `camera`, through which it was seen, would see it without distortion; that is its camera then."""
+        return replace(
+            self,
+            keypoints=undistort(self.keypoints, camera),
+            image_size=(camera.width, camera.height),
+            intrinsics=camera.undistorted(),
+        )
 
     def noted(self, *notes: str) -> KeypointTrack:
         """Return a copy with notes added."""

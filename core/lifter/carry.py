@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..interpolation import over_time
+from ..interpolation import frames_from, over_time
 from ..skeleton import Skeleton
 from .anatomy import body_frame
 
@@ -25,17 +25,14 @@ def carried(pose: Array, observed: NDArray[np.bool_], skeleton: Skeleton, fps: f
     """
     if observed.all():
         return pose
-    frame, frames, moved = body_frame(pose, skeleton), np.arange(len(pose)), pose.copy()
+    frame, moved = body_frame(pose, skeleton), pose.copy()
     for joint in skeleton.order:
         parent, gone = skeleton.parents[joint], ~observed[:, joint]
         if parent < 0 or not gone.any():
             continue
         bone = np.einsum("tij,tj->ti", frame, pose[:, joint] - pose[:, parent])
         if not gone.all():
-            known = np.flatnonzero(~gone)
-            after = np.minimum(np.searchsorted(known, frames), len(known) - 1)
-            away = np.minimum(np.abs(frames - known[after]), np.abs(frames - known[np.maximum(after - 1, 0)])) / fps
-            own = np.exp(-away / CARRY_SECONDS)[:, None]
+            own = np.exp(-frames_from(~gone) / fps / CARRY_SECONDS)[:, None]
             bone = own * over_time(bone, ~gone) + (1 - own) * bone
         moved[gone, joint] = (moved[:, parent] + np.einsum("tij,ti->tj", frame, bone))[gone]
     return moved

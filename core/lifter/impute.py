@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..interpolation import over_time
+from ..interpolation import frames_from, over_time
 
 Array = NDArray[np.float64]
 
@@ -65,14 +65,12 @@ def complete_track(plane: Array, observed: NDArray[np.bool_], mean: Array, covar
     if observed.all() or len(plane) < 2:
         return completed
     surprise = _surprise(completed, mean, covariance)
-    frames = np.arange(len(plane))
     for joint in range(plane.shape[1]):
         seen = observed[:, joint]
         if seen.all() or not seen.any():
             continue
-        known, gone = np.flatnonzero(seen), ~seen
-        after = np.minimum(np.searchsorted(known, frames), len(known) - 1)
-        away = np.minimum(np.abs(frames - known[after]), np.abs(frames - known[np.maximum(after - 1, 0)]))[gone, None] / fps
+        gone = ~seen
+        away = frames_from(seen)[gone, None] / fps
         line = over_time(completed[:, joint], seen)[gone]
         expected = completed[gone, joint] + over_time(surprise[:, joint], seen)[gone] * np.exp(-away / SURPRISE_SECONDS)
         own = np.exp(-away / LINE_SECONDS)

@@ -82,16 +82,16 @@ class Lifter:
         distance: (T,) body units, t where not given; observed: (T, J), all where not given; only aware networks look at
         them. `progress` gets the share done; may raise to stop.
         """
+        inputs = [plane]
+        if self.weights.config.aware:
+            inputs.append(np.full(len(plane), self.weights.config.distance) if distance is None else distance)
+            inputs.append(np.ones(plane.shape[:2]) if observed is None else observed.astype(np.float64))
         parts: list[tuple[Array, Array, Array]] = []
         threads = torch.get_num_threads()
         size, few = (CPU_BATCH * threads, CPU_PART * threads) if self.device.type == "cpu" else (BATCH, BATCH)
         for start in range(0, len(plane), size):
             part = slice(start, start + size)
-            seen = [torch.from_numpy(np.float32(plane[part])).to(self.device)]
-            if self.weights.config.aware:
-                away = np.full(len(plane), self.weights.config.distance) if distance is None else distance
-                shown = np.ones(plane.shape[:2], bool) if observed is None else observed
-                seen += [torch.from_numpy(np.float32(array[part])).to(self.device) for array in (away, shown)]
+            seen = [torch.from_numpy(np.float32(array[part])).to(self.device) for array in inputs]
             teacher = self.teacher(*seen)
             student = torch.cat([self.student(*(a[i : i + few] for a in seen)) for i in range(0, len(seen[0]), few)])
             pose, canonical, rotation = (a.double().cpu().numpy() for a in (student, teacher.canonical, teacher.rotation))

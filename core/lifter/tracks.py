@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..assumptions import GUESSED_FPS, assumed_camera
-from ..camera import undistort, unproject
+from ..camera import unproject
 from ..errors import SettingsError, TrackError
 from ..layouts import to_canonical
 from ..readers import find_clips, read
@@ -149,10 +149,7 @@ def complete_planes(track: KeypointTrack, skeleton: Skeleton) -> Array:
 def calibrated(track: KeypointTrack, skeleton: Skeleton) -> KeypointTrack:
     """Return a track on the canonical skeleton, without distortion, its camera and rate assumed where nobody told."""
     track = to_canonical(track, skeleton)
-    camera = track.intrinsics or assumed_camera(track)
-    return track.replace(
-        keypoints=undistort(track.keypoints, camera), intrinsics=camera.undistorted(), fps=track.fps or GUESSED_FPS
-    )
+    return track.undistorted(track.intrinsics or assumed_camera(track)).replace(fps=track.fps or GUESSED_FPS)
 
 
 def aware_poses(
