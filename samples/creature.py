@@ -18,7 +18,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from four_legs import CREATURE, GAITS, Floats, Individual, Script, body_length, perform, reversed_sides
+from four_legs import CREATURE, GAITS, Individual, Script, body_length, perform, reversed_sides
+from kinematics import Floats
 
 from poselift.core.camera import Intrinsics, project
 from poselift.core.readers import track_npz

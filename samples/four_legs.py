@@ -13,12 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from kinematics import Floats, about, bend, smooth
 
-from poselift.core.rotation import matrix_from_axis_angle, normalised
+from poselift.core.rotation import normalised
 from poselift.core.skeleton import Skeleton
-
-Floats = NDArray[np.float64]
 
 CREATURE = Skeleton.from_dict(json.loads(Path(__file__).with_name("creature.json").read_text(encoding="utf-8")))
 """The skeleton, from the file that `poselift train --skeleton` reads."""
@@ -149,7 +147,7 @@ class _Figure:
         ahead = np.stack([np.sin(script.heading), -np.cos(script.heading), np.zeros_like(pace)], -1)
         travel = np.cumsum(ahead * self.speed[:, None], 0) * step
         self.ground = travel - travel[0]
-        self.facing = _about(2, script.heading)
+        self.facing = about(2, script.heading)
 
     def _rate(self) -> Floats:
         turning = np.abs(np.gradient(self.script.heading)) * self.fps
@@ -164,16 +162,16 @@ class _Figure:
         pelvis, hip_turn = self._pelvis()
         swing = 2 * np.pi * (self.beat + 0.3)
         arch = s.gait.arch * s.pace * np.sin(swing) + 0.25 * s.sit - 0.1 * s.bow
-        chest_turn = hip_turn @ _about(2, s.bend) @ _about(0, arch)
+        chest_turn = hip_turn @ about(2, s.bend) @ about(0, arch)
         places["pelvis"] = pelvis
         places["spine"] = pelvis + hip_turn @ animal.bone("spine")
         places["withers"] = places["spine"] + chest_turn @ animal.bone("withers")
-        neck = chest_turn @ _about(2, 0.6 * s.look) @ _about(0, s.nod + 0.35 * s.sit - 0.3 * s.bow)
+        neck = chest_turn @ about(2, 0.6 * s.look) @ about(0, s.nod + 0.35 * s.sit - 0.3 * s.bow)
         places["head"] = places["withers"] + neck @ animal.bone("head")
-        face = neck @ _about(2, 0.5 * s.look) @ _about(0, 0.3 - 0.25 * s.nod)
+        face = neck @ about(2, 0.5 * s.look) @ about(0, 0.3 - 0.25 * s.nod)
         places["snout"] = places["head"] + face @ animal.bone("snout")
         places["tail_base"] = pelvis + hip_turn @ animal.bone("tail_base")
-        tail = hip_turn @ _about(2, s.wag) @ _about(0, s.tail + (0.9 - 0.3 * s.tail) * s.sit)
+        tail = hip_turn @ about(2, s.wag) @ about(0, s.tail + (0.9 - 0.3 * s.tail) * s.sit)
         places["tail_tip"] = places["tail_base"] + tail @ animal.bone("tail_tip")
         for side in ("l", "r"):
             places |= self._hind_leg(side, pelvis, hip_turn)
@@ -195,7 +193,7 @@ class _Figure:
         pitch = -0.75 * s.sit + 0.55 * s.bow + rock
         place = self.ground + (self.facing @ (local * u)[..., None])[..., 0]
         place[:, 2] += s.leap
-        return place, self.facing @ _about(1, s.sway) @ _about(0, pitch)
+        return place, self.facing @ about(1, s.sway) @ about(0, pitch)
 
     def _paw(self, leg: str, neutral: Floats) -> tuple[Floats, Floats, Floats]:
         """Return a paw's path (T, 3), how far it has swung back (T,) -1..1, and how far it is lifted (T,) 0..1.
@@ -206,11 +204,11 @@ class _Figure:
         home = self.ground + (self.facing @ neutral[..., None])[..., 0]
         beat = self.beat - s.gait.landing[leg]
         stride, share = np.floor(beat), beat - np.floor(beat)
-        swing = _smooth((share - s.gait.stance) / (1 - s.gait.stance))
+        swing = smooth((share - s.gait.stance) / (1 - s.gait.stance))
         before, after = (self._foothold(home, s.gait.landing[leg] + stride + k + s.gait.stance / 2) for k in (0.0, 1.0))
         rate = self._rate() / (s.gait.rate * self.hurry)
         planned = before + (after - before) * swing[:, None]
-        active = _smooth(rate / 0.25)
+        active = smooth(rate / 0.25)
         place = home + (planned - home) * active[:, None]
         lifted = np.sin(np.pi * np.clip((share - s.gait.stance) / (1 - s.gait.stance), 0, 1)) ** 2 * active
         # A stride's worth of ground passes under a standing paw.
@@ -244,7 +242,7 @@ class _Figure:
         cannon = animal.length(f"{side}_hind_paw") * (self.facing @ up[..., None])[..., 0]
         hock = _reached(hip, paw + cannon, animal.length(f"{side}_stifle"), animal.length(f"{side}_hock"))
         front = turn @ normalised(np.array([0.12 * sign, -1.0, 0.0]))
-        stifle = _bend(hip, hock, animal.length(f"{side}_stifle"), animal.length(f"{side}_hock"), front)
+        stifle = bend(hip, hock, animal.length(f"{side}_stifle"), animal.length(f"{side}_hock"), front)
         return {f"{side}_hip": hip, f"{side}_stifle": stifle, f"{side}_hock": hock, f"{side}_hind_paw": hock - cannon}
 
     def _fore_leg(self, side: str, withers: Floats, turn: Floats) -> dict[str, Floats]:
@@ -255,14 +253,14 @@ class _Figure:
         neutral[:, 1] = (_REST["l_fore_paw"][1] - 0.3 * s.bow - 0.02 * s.sit) * u
         paw, back, lifted = self._paw(f"{side}_fore", neutral)
         swing = -0.22 * back + 0.15 * np.clip(lifted, 0, 1)
-        shoulder = withers + (turn @ _about(0, -swing) @ animal.bone(f"{side}_shoulder"))
+        shoulder = withers + (turn @ about(0, -swing) @ animal.bone(f"{side}_shoulder"))
         # The angle of the pastern from upright, back: nearly upright on the ground, folded back under a lifted leg.
         lean = 0.25 - 0.3 * back - 1.6 * np.clip(lifted, 0, 1) * (1 - 0.3 * s.pace) + 0.9 * s.bow
         up = np.stack([np.zeros_like(lean), np.sin(lean), np.cos(lean)], -1)
         pastern = animal.length(f"{side}_fore_paw") * (self.facing @ up[..., None])[..., 0]
         carpus = _reached(shoulder, paw + pastern, animal.length(f"{side}_elbow"), animal.length(f"{side}_carpus"))
         rear = turn @ normalised(np.array([0.1 * sign, 1.0, 0.0]))
-        elbow = _bend(shoulder, carpus, animal.length(f"{side}_elbow"), animal.length(f"{side}_carpus"), rear)
+        elbow = bend(shoulder, carpus, animal.length(f"{side}_elbow"), animal.length(f"{side}_carpus"), rear)
         return {
             f"{side}_shoulder": shoulder,
             f"{side}_elbow": elbow,
@@ -279,22 +277,3 @@ def _reached(top: Floats, end: Floats, first: float, second: float) -> Floats:
     kept = far - soft * np.logaddexp(0, (far - distance) / soft)
     kept = near + soft * np.logaddexp(0, (kept - near) / soft)
     return top + line * (kept / distance)[:, None]
-
-
-def _bend(top: Floats, end: Floats, first: float, second: float, pole: Floats) -> Floats:
-    """Return the joint (T, 3) between two bones that reach from `top` to `end`, to the side of the directions `pole`."""
-    line = end - top
-    distance = np.linalg.norm(line, axis=-1, keepdims=True)
-    along = (first**2 - second**2 + distance**2) / (2 * distance)
-    line = line / distance
-    side = normalised(pole - (pole * line).sum(-1, keepdims=True) * line)
-    return top + along * line + np.sqrt(np.maximum(first**2 - along**2, 0.0)) * side
-
-
-def _smooth(x: Floats) -> Floats:
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
-
-
-def _about(axis: int, angle: Floats) -> Floats:
-    return matrix_from_axis_angle(np.broadcast_to(np.eye(3)[axis], (len(angle), 3)), angle)

@@ -11,12 +11,11 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+from kinematics import Floats, about, bend, smooth
 from numpy.typing import NDArray
 
-from poselift.core.rotation import matrix_from_axis_angle, normalised
+from poselift.core.rotation import normalised
 from poselift.core.skeleton import HUMAN17
-
-Floats = NDArray[np.float64]
 
 HEIGHT = 1.75
 CYCLE = 10.0
@@ -55,7 +54,7 @@ def animate(frames: int, fps: Fraction | float) -> tuple[Floats, Floats]:
     for side, prefix, ankle, foot in zip((+1, -1), ("l", "r"), ankles, feet, strict=True):
         hip = pelvis + turn @ (_HIP * side)
         forward = normalised(foot @ np.array([0.0, -1.0, 0.0]) * [1, 1, 0] + turn @ np.array([0.0, -1.0, 0.0]))
-        joints |= {f"{prefix}_hip": hip, f"{prefix}_knee": _bend(hip, ankle, forward), f"{prefix}_ankle": ankle}
+        joints |= {f"{prefix}_hip": hip, f"{prefix}_knee": bend(hip, ankle, _THIGH, _SHANK, forward), f"{prefix}_ankle": ankle}
         for part, place in _FOOT.items():
             point = ankle + foot @ (np.array(place) * [side, 1, 1])
             point[:, 2] = np.maximum(point[:, 2], _SOLE)  # toes bend where the heel rises
@@ -124,10 +123,10 @@ class _Gait:
 
         middle = cruise * np.clip(into - ramp, 0, end - start - 2 * ramp)
         self.s = run_up(into) + middle + run_up(np.full_like(time, ramp)) - run_up(before_end)
-        self.pace = _smooth(into / ramp) * _smooth(before_end / ramp)
+        self.pace = smooth(into / ramp) * smooth(before_end / ramp)
         self.step = path.length / STEPS
         self.beat = np.pi * self.s / self.step
-        self.wave = _smooth((time - WAVE[0]) / 0.6) * _smooth((WAVE[1] - time) / 0.6)
+        self.wave = smooth((time - WAVE[0]) / 0.6) * smooth((WAVE[1] - time) / 0.6)
         self.heading = path.at(self.s)[1]
 
     def foot(self, side: int) -> tuple[Floats, Floats]:
@@ -155,11 +154,11 @@ class _Gait:
     def _stance(self, n: int, side: int, x: Floats) -> tuple[Floats, Floats]:
         """Return ankle and rotation of the foot that stands on print n, at x steps walked."""
         place, heading = self.path.at(np.full(len(x), np.clip(n, 0, STEPS) * self.step))
-        rise = 0.75 * _smooth((x - n - 0.12) / 0.55) * (0 <= n < STEPS)
-        strike = -0.3 * _smooth((n - 0.42 - x) / 0.2) * (1 <= n <= STEPS)
-        flat = _about_z(heading)
+        rise = 0.75 * smooth((x - n - 0.12) / 0.55) * (0 <= n < STEPS)
+        strike = -0.3 * smooth((n - 0.42 - x) / 0.2) * (1 <= n <= STEPS)
+        flat = about(2, heading)
         print_ = np.concatenate([place, np.zeros((len(x), 1))], -1) + flat @ np.array([0.07 * side, 0.0, _ANKLE_HEIGHT])
-        turn = flat @ _about_x(rise + strike)
+        turn = flat @ about(0, rise + strike)
         ball, heel = (np.array([0.0, y, 0.02 - _ANKLE_HEIGHT]) for y in (-_BALL, _HEEL))
         pivot = np.where((rise > 0)[:, None], ball, heel)
         return print_ + _turned(flat, pivot) - _turned(turn, pivot), turn
@@ -168,19 +167,19 @@ class _Gait:
         """Return ankle and rotation on the way from print n to print n + 2, at shares u of it."""
         start, start_turn = self._stance(n, side, np.array([leaves]))
         end, end_turn = self._stance(n + 2, side, np.array([lands]))
-        share = _smooth(u)
+        share = smooth(u)
         ankle = start + (end - start) * share[:, None]
         ankle[:, 2] += 0.06 * np.sin(np.pi * u) ** 2
         yaw = [self.path.at(np.array([np.clip(k, 0, STEPS) * self.step]))[1] for k in (n, n + 2)]
         pitch = [np.arctan2(t[0, 2, 1], t[0, 2, 2]) for t in (start_turn, end_turn)]
-        return ankle, _about_z(yaw[0] + (yaw[1] - yaw[0]) * share) @ _about_x(pitch[0] + (pitch[1] - pitch[0]) * share)
+        return ankle, about(2, yaw[0] + (yaw[1] - yaw[0]) * share) @ about(0, pitch[0] + (pitch[1] - pitch[0]) * share)
 
     def pelvis(self, ankles: tuple[Floats, ...]) -> tuple[Floats, Floats]:
         """Return the pelvis (T, 3) and its rotation (T, 3, 3); it sinks just far enough for both feet to be in reach."""
         ground, _ = self.path.at(self.s)
         swing, sway = np.sin(self.beat), np.cos(self.beat)
-        turn = _about_z(self.heading - 0.09 * self.pace * swing) @ _about_y(0.035 * self.pace * sway)
-        turn = turn @ _about_x(np.full(len(self.s), -0.02))
+        turn = about(2, self.heading - 0.09 * self.pace * swing) @ about(1, 0.035 * self.pace * sway)
+        turn = turn @ about(0, np.full(len(self.s), -0.02))
         breath = np.sin(2 * np.pi * 0.3 * self.time)
         side = -0.022 * self.pace * sway + 0.012 * (1 - self.pace) * np.sin(2 * np.pi * 0.2 * self.time)
         across = np.stack([np.cos(self.heading), np.sin(self.heading)], -1)
@@ -198,14 +197,14 @@ class _Gait:
     def chest(self) -> Floats:
         """Return the chest's rotation (T, 3, 3): it turns against the pelvis and leans a little into the walk."""
         lean = 0.03 + 0.05 * self.pace + 0.01 * np.sin(2 * np.pi * 0.3 * self.time)
-        turn = _about_z(self.heading + 0.1 * self.pace * np.sin(self.beat) - 0.06 * self.wave)
-        return turn @ _about_y(0.04 * self.wave) @ _about_x(lean)
+        turn = about(2, self.heading + 0.1 * self.pace * np.sin(self.beat) - 0.06 * self.wave)
+        return turn @ about(1, 0.04 * self.wave) @ about(0, lean)
 
     def head(self) -> Floats:
         """Return the head's rotation (T, 3, 3): it looks where the path goes and, waving, nods a little."""
         ahead = self.path.at(np.minimum(self.s + 0.3 * self.pace, self.path.length))[1]
         nod = 0.05 * self.wave * np.sin(2 * np.pi * 0.7 * self.time) + 0.02 * self.pace * np.cos(2 * self.beat)
-        return _about_z(ahead) @ _about_y(-0.06 * self.wave) @ _about_x(nod)
+        return about(2, ahead) @ about(1, -0.06 * self.wave) @ about(0, nod)
 
     def arm(self, side: int) -> tuple[Floats, Floats]:
         """Return the upper arm's rotation in the chest and the forearm's in the upper arm, both (T, 3, 3).
@@ -220,36 +219,9 @@ class _Gait:
         axial = up * 1.4
         bent = 0.22 + 0.06 * (1 - self.pace) + self.pace * (0.2 + 0.22 * swing)
         bent = bent + up * (1.35 + 0.42 * np.sin(2 * np.pi * 1.5 * (self.time - WAVE[0])))
-        upper = _about_x(-forward) @ _about_y(flap) @ _about_z(axial * float(side))
-        return upper, _about_x(-bent)
-
-
-def _bend(top: Floats, end: Floats, pole: Floats) -> Floats:
-    """Return the knees (T, 3) between hips and ankles, bent to the side of the directions `pole`."""
-    line = end - top
-    distance = np.linalg.norm(line, axis=-1, keepdims=True)
-    along = (_THIGH**2 - _SHANK**2 + distance**2) / (2 * distance)
-    line = line / distance
-    side = normalised(pole - (pole * line).sum(-1, keepdims=True) * line)
-    return top + along * line + np.sqrt(np.maximum(_THIGH**2 - along**2, 0.0)) * side
-
-
-def _smooth(x: Floats) -> Floats:
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
+        upper = about(0, -forward) @ about(1, flap) @ about(2, axial * float(side))
+        return upper, about(0, -bent)
 
 
 def _turned(rotation: Floats, vectors: Floats) -> Floats:
     return (rotation @ vectors[..., None])[..., 0]
-
-
-def _about_x(angle: Floats) -> Floats:
-    return matrix_from_axis_angle(np.broadcast_to([1.0, 0.0, 0.0], (*np.shape(angle), 3)), np.asarray(angle, float))
-
-
-def _about_y(angle: Floats) -> Floats:
-    return matrix_from_axis_angle(np.broadcast_to([0.0, 1.0, 0.0], (*np.shape(angle), 3)), np.asarray(angle, float))
-
-
-def _about_z(angle: Floats) -> Floats:
-    return matrix_from_axis_angle(np.broadcast_to([0.0, 0.0, 1.0], (*np.shape(angle), 3)), np.asarray(angle, float))
