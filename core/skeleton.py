@@ -8,7 +8,7 @@ their mappings onto it are in `layouts`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -233,6 +233,19 @@ def tree(
     return Skeleton(name, tuple(names), parents, tuple(mirror_pairs), tuple(hinges), axes, tuple(midpoints), stature)
 
 
+def extended(name: str, base: Skeleton, joints: Sequence[tuple[str, str]]) -> Skeleton:
+    """Return `base` with (joint, parent name) rows added behind its own joints; left and right (`l_`, `r_`) mirror each other."""
+    names = [*base.joint_names, *(joint for joint, _ in joints)]
+    pairs = [(joint, f"r_{joint[2:]}") for joint, _ in joints if joint.startswith("l_")]
+    return replace(
+        base,
+        name=name,
+        joint_names=tuple(names),
+        parents=(*base.parents, *(names.index(parent) for _, parent in joints)),
+        mirror_pairs=(*base.mirror_pairs, *pairs),
+    )
+
+
 HUMAN17 = tree(
     "human17",
     (
@@ -270,3 +283,22 @@ HUMAN17 = tree(
     ),
 )
 """The canonical human: 17 joints in Human3.6M order (see the design's data section)."""
+
+
+HUMAN26 = extended(
+    "human26",
+    HUMAN17,
+    (
+        ("l_toe", "l_ankle"),
+        ("r_toe", "r_ankle"),
+        ("l_heel", "l_ankle"),
+        ("r_heel", "r_ankle"),
+        ("l_hand", "l_wrist"),
+        ("r_hand", "r_wrist"),
+        ("nose", "head_joint"),
+        ("l_ear", "head_joint"),
+        ("r_ear", "head_joint"),
+    ),
+)
+"""`HUMAN17` and what turns feet, hands and head: the front of the foot (between the big and the small toe's tips), the heel,
+the knuckles' middle, the nose, the ears. The lifter knows the first 17; the rest is seen, never guessed from them."""
