@@ -234,7 +234,7 @@ def tree(
 
 
 def extended(name: str, base: Skeleton, joints: Sequence[tuple[str, str]]) -> Skeleton:
-    """Return `base` with (joint, parent name) rows added behind its own joints; left and right (`l_`, `r_`) mirror each other."""
+    """Return `base` with (joint, parent name) rows added behind its own; `l_` and `r_` names mirror each other."""
     names = [*base.joint_names, *(joint for joint, _ in joints)]
     pairs = [(joint, f"r_{joint[2:]}") for joint, _ in joints if joint.startswith("l_")]
     return replace(
