@@ -23,6 +23,10 @@ class ReadError(PoseliftError):
         super().__init__(f"{where}: {message}" if where else message)
 
 
+class ImageSizeNeededError(ReadError):
+    """A file has shares of an image whose size it does not say; whoever asks the user can read it again with the size."""
+
+
 class TrackError(PoseliftError):
     """A keypoint track has the wrong shape, no usable keypoints, or lacks what is needed to go on."""
 

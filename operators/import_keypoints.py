@@ -11,7 +11,7 @@ from bpy_extras.io_utils import ImportHelper
 from ..core import readers
 from ..core.errors import PoseliftError
 from ..core.layouts import LAYOUTS
-from ..core.readers.openpose import frame_files
+from ..core.readers.source import numbered_files
 from . import session
 from .settings import remember, settings_of
 
@@ -23,7 +23,10 @@ EXTENTS = (
     ("FILE", "File", "The chosen file alone"),
     ("FOLDER", "Folder", "The whole folder, one file per frame"),
 )
-FORMATS = (("auto", "By Content", "Look at the content to tell the format"), *((name, name, "") for name in readers.FORMATS))
+FORMATS = (
+    ("auto", "By Content", "Look at the content to tell the format"),
+    *((form.name, form.label, "") for form in readers.FORMATS.values()),
+)
 LAYOUT_ITEMS = (("auto", "By Content", "Tell the layout by the number of keypoints"), *((name, name, "") for name in LAYOUTS))
 
 
@@ -87,9 +90,10 @@ def draw_menu(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
 
 
 def _is_one_of_many(path: Path) -> bool:
-    """Whether a file is one frame of a folder of OpenPose frames."""
+    """Whether a file is one frame of a folder of frames."""
     try:
-        return path.is_file() and readers.detect_format(path) == "openpose" and len(frame_files(path.parent)) > 1
+        frames = path.is_file() and readers.FORMATS[readers.detect_format(path)].frames
+        return frames and len(numbered_files(path.parent, path.suffix)) > 1
     except PoseliftError:
         return False
 

@@ -45,7 +45,7 @@ def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_and_an_empty_file_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ReadError, match=r"holds no \.json file"):
+    with pytest.raises(ReadError, match="holds no frame files"):
         read(tmp_path)
     (tmp_path / "a.json").touch()
     with pytest.raises(ReadError, match=r"a\.json.*empty"):

@@ -3,43 +3,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 
-from ..errors import ReadError, SettingsError, TrackError
+from ..errors import ReadError, TrackError
 from ..track import KeypointTrack
-from . import coco, openpose, track_npz
-from .detect import detect_format, find_clips
 from .files import Progress
+from .formats import ENDINGS, FORMATS, detect_format, find_clips, format_named
+from .reading import Request, to_people
 
-__all__ = ["FORMATS", "detect_format", "find_clips", "read"]
-
-_READERS: dict[str, Callable[[Path, str, Progress | None], list[KeypointTrack]]] = {
-    "openpose": openpose.read,
-    "coco": coco.read,
-    "track": track_npz.read,
-}
-FORMATS: tuple[str, ...] = tuple(_READERS)
-"""Names of the formats, for the command line and menus."""
+__all__ = ["ENDINGS", "FORMATS", "detect_format", "find_clips", "read"]
 
 
 def read(
-    path: str | Path, *, file_format: str = "auto", layout: str = "auto", progress: Progress | None = None
+    path: str | Path,
+    *,
+    file_format: str = "auto",
+    layout: str = "auto",
+    image_size: tuple[int, int] | None = None,
+    fps: Fraction | None = None,
+    joints: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
 ) -> list[KeypointTrack]:
     """Read all people of a clip, linked over its frames, best seen first (coverage x mean score x size).
 
-    file_format: "auto" (told by content) or one of `FORMATS`; layout: "auto" or a name in `layouts.LAYOUTS`;
-    progress: called with 0..1 now and then (it may raise `CancelledError`). Every track is as long as the clip.
-    Raises `ReadError`, which names the file and place, and `SettingsError` for an unknown format or layout.
+    file_format: "auto" (told by content) or one of `FORMATS`; the rest is what `Request` says. Every track is as long as
+    the clip. Raises `ReadError`, which names the file and place, `ImageSizeNeededError` where the file has shares of an
+    image of unknown size, and `SettingsError` for an unknown format or layout.
     """
     path = Path(path)
-    if file_format != "auto" and file_format not in _READERS:
-        raise SettingsError(f"no keypoint format is called '{file_format}'; known: {', '.join(FORMATS)}.")
+    if file_format != "auto":
+        format_named(file_format)
     if not path.exists():
         raise ReadError("no such file or folder.", path)
-    reader = _READERS[detect_format(path) if file_format == "auto" else file_format]
+    form = format_named(detect_format(path) if file_format == "auto" else file_format)
+    request = Request(layout, image_size, fps, joints or {}, progress)
     try:
-        return reader(path, layout, progress)
+        return to_people(form.read(path, request), request, path)
     except TrackError as error:
         raise ReadError(str(error), path) from error
     except MemoryError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,63 +47,6 @@ def frame_number(name: str) -> int | None:
     """Return the last number in a name without its ending (`clip2_000012_keypoints` -> 12), None where there is none."""
     digits = re.findall(r"[0-9]+", name)
     return int(digits[-1]) if digits and len(digits[-1]) < 16 else None
-
-
-class Collector:
-    """Gathers keypoint lists while files are parsed, and turns them into arrays once, at the end.
-
-    Numbers are kept as plain doubles: 24 bytes per keypoint and person, whatever the length of the clip.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.values = array("d")
-        self.frames: list[int] = []
-        self.width = 0
-
-    def add(self, frame: int, values: object, path: Path, place: str) -> None:
-        """Add one person's [x, y, score, ...] of a frame. Raises `ReadError` where it is no such list."""
-        if not isinstance(values, list):
-            raise ReadError(f"keypoints must be a list of numbers, not {type(values).__name__}.", path, place)
-        if len(values) != self.width:
-            self._check_width(len(values), path, place)
-        before = len(self.values)
-        try:
-            self.values.extend(values)
-        except (TypeError, OverflowError) as error:
-            del self.values[before:]
-            raise ReadError(f"a keypoint list holds something that is no number ({error}).", path, place) from error
-        self.frames.append(frame)
-
-    def _check_width(self, width: int, path: Path, place: str) -> None:
-        if width not in [3 * count for count in CANDIDATES]:
-            known = ", ".join(str(3 * count) for count in CANDIDATES)
-            raise ReadError(f"a keypoint list of {width} numbers is none of the known lengths ({known}).", path, place)
-        if self.width:
-            raise ReadError(f"a keypoint list of {width} numbers, after lists of {self.width}.", path, place)
-        self.width = width
-
-    def finish(self, frames: Sequence[int], layout: str) -> tuple[Detections, Skeleton, int, list[str]]:
-        """Return the detections, their layout, the first frame's number, and notes.
-
-        frames: numbers of all frames of the clip, those without people too. Raises `ReadError` where nobody is seen.
-        """
-        first, last = min(frames), max(frames)
-        if last - first >= 100 * len(set(frames)) + 1000:
-            raise ReadError(f"frame numbers run from {first} to {last}, but there are {len(set(frames))} frames.", self.path)
-        length = last - first + 1
-        data = np.frombuffer(self.values, np.float64).reshape(len(self.frames), -1, 3) if self.width else np.zeros((0, 1, 3))
-        keypoints, scores, notes = checked(data[..., :2], data[..., 2])
-        if not (scores > 0).any():
-            raise ReadError(f"nobody is seen in any of {len(set(frames))} frames (every score is 0).", self.path)
-        if np.abs(keypoints[scores > 0]).max() <= 1.0:
-            raise ReadError(
-                "all coordinates lie between -1 and 1: they are scaled; write pixels (OpenPose: --keypoint_scale 0).", self.path
-            )
-        order = np.argsort(self.frames, kind="stable")
-        found = Detections(keypoints[order], scores[order], np.array(self.frames)[order] - first, length)
-        skeleton, evidence = choose_layout(found.keypoints, found.scores, layout, self.path)
-        return found, skeleton, first, notes + evidence
 
 
 def checked(keypoints: Floats, scores: Floats) -> tuple[Floats, Floats, list[str]]:

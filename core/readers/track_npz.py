@@ -18,13 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..camera import Intrinsics
-from ..errors import CameraError, ReadError, SkeletonError, TrackError
-from ..layouts import LAYOUTS, find_layout, plain_name
+from ..errors import CameraError, ReadError, TrackError
 from ..output import save_npz
-from ..people import Detections, to_tracks
-from ..skeleton import Skeleton
 from ..track import KeypointTrack, exact_rate
-from .files import Progress, checked, choose_layout
+from .reading import Reading, Request
+from .source import Source
 
 MAX_BYTES = 4 << 30
 """Unpacked arrays larger than this are refused: no clip is that long, but a zip bomb is."""
@@ -33,41 +31,44 @@ _KINDS = {"keypoints": "f", "scores": "f", "joint_names": "U", "fps": "f", "fps_
 _KINDS |= {"times": "f", "camera_matrix": "f", "distortion": "f", "persons": "U", "first_frame": "i", "parents": "i"}
 
 
-def read(path: Path, layout: str = "auto", progress: Progress | None = None) -> list[KeypointTrack]:
-    """Read a track file, one track per person, best seen first.
+def recognise(source: Source) -> bool:
+    """Tell whether a file is an archive of arrays with `keypoints` among them."""
+    return source.is_zip and "keypoints" in members(source.path)
 
-    layout: what the joints are, where the file does not name them. Raises `ReadError` with the file and array at fault.
+
+def read(path: Path, request: Request) -> Reading:
+    """Read a track file.
+
+    Raises `ReadError` with the file and array at fault.
     """
     data = _load(path)
     keypoints, scores, notes = _points(data, path)
-    skeleton, order, evidence = _skeleton(data, keypoints, scores, layout, path)
-    size = _image_size(data, path)
-    people, length = scores.shape[:2]
-    # One detection per frame and person, frame by frame, each with the person's number: nothing is left to link.
-    found = Detections(
-        keypoints[:, :, order].swapaxes(0, 1).reshape(-1, len(skeleton), 2),
-        scores[:, :, order].swapaxes(0, 1).reshape(-1, len(skeleton)),
-        np.repeat(np.arange(length), people),
-        length,
-        np.tile(np.arange(people), length),
-    )
-    tracks = to_tracks(
-        found,
-        skeleton,
-        source=str(path),
-        fps=_rate(data, path),
-        image_size=size,
-        times=data.get("times"),
-        intrinsics=_camera(data, size, path),
-        first_frame=int(_numbers(data, "first_frame", 1, path, "one number")[0]) if "first_frame" in data else 0,
-        notes=notes + evidence,
-    )
+    people, length, count = scores.shape
+    first = int(_numbers(data, "first_frame", 1, path, "one number")[0]) if "first_frame" in data else 0
     names = data.get("persons", np.arange(1, people + 1).astype(str))
     if names.shape != (people,):
         raise ReadError(f"shape {names.shape}, but there are {people} people.", path, "persons")
-    if progress:
-        progress(1.0)
-    return [track.replace(person=str(names[int(track.person)])) for track in tracks]
+    joints, parents = _joints(data, count, request.layout, path)
+    size = _image_size(data, path)
+    times = data.get("times")
+    if times is not None and times.shape != (length,):
+        raise ReadError(f"shape {times.shape}, but there are {length} frames.", path, "times")
+    # One detection per frame and person, frame by frame, each with the person's name: nothing is left to link.
+    return Reading(
+        keypoints.swapaxes(0, 1).reshape(-1, count, 2),
+        scores.swapaxes(0, 1).reshape(-1, count),
+        first + np.repeat(np.arange(length), people),
+        first + np.arange(length),
+        identities=[str(name) for name in names] * length,
+        joint_names=joints,
+        parents=parents,
+        shares=False,
+        fps=_rate(data, path),
+        image_size=size,
+        times=times,
+        intrinsics=_camera(data, size, path),
+        notes=notes,
+    )
 
 
 def _points(data: dict[str, NDArray], path: Path) -> tuple[NDArray, NDArray, list[str]]:
@@ -80,12 +81,9 @@ def _points(data: dict[str, NDArray], path: Path) -> tuple[NDArray, NDArray, lis
     given = data.get("scores", np.ones(shape[:-1]))
     if given.shape != shape[:-1]:
         raise ReadError(f"shape {given.shape} does not fit keypoints of shape {shape}.", path, "scores")
-    keypoints, scores, notes = checked(data["keypoints"], given)
-    if "scores" not in data:
-        notes.append("the file has no scores: every keypoint counts fully.")
-    if not (scores > 0).any():
-        raise ReadError(f"nobody is seen in any of {shape[-3]} frames.", path)
-    return (keypoints, scores, notes) if len(shape) == 4 else (keypoints[None], scores[None], notes)
+    notes = [] if "scores" in data else ["the file has no scores: every keypoint counts fully."]
+    keypoints = data["keypoints"]
+    return (keypoints, given, notes) if len(shape) == 4 else (keypoints[None], given[None], notes)
 
 
 def write(path: Path, tracks: Sequence[KeypointTrack]) -> None:
@@ -201,30 +199,21 @@ def _camera(data: dict[str, NDArray], size: tuple[int, int] | None, path: Path) 
         raise ReadError(str(error), path, "camera_matrix") from error
 
 
-def _skeleton(
-    data: dict[str, NDArray], keypoints: NDArray, scores: NDArray, layout: str, path: Path
-) -> tuple[Skeleton, list[int], list[str]]:
-    """Return the skeleton, the order in which the file's joints become its joints, and notes."""
-    count = keypoints.shape[2]
-    if layout != "auto" or "joint_names" not in data:
+def _joints(data: dict[str, NDArray], count: int, layout: str, path: Path) -> tuple[list[str] | None, tuple[int, ...] | None]:
+    """Return the joints' names and parents, as far as the file has them."""
+    if "joint_names" not in data:
         if layout == "auto":
             raise ReadError("no array 'joint_names'; name the layout.", path)
-        skeleton, notes = choose_layout(keypoints.reshape(-1, count, 2), scores.reshape(-1, count), layout, path)
-        return skeleton, list(range(count)), notes
+        return None, None
     names = [str(name) for name in np.ravel(data["joint_names"])]
     if len(names) != count:
         raise ReadError(f"{len(names)} names for {count} joints.", path, "joint_names")
-    known = find_layout(names)
-    plain = [plain_name(name) for name in names]
-    if known is not None and len(set(plain)) == count:
-        return known, [plain.index(joint) for joint in known.joint_names], []
-    parents = data.get("parents", np.full(count, -1.0))
-    try:
-        own = tuple(int(p) for p in _numbers({"parents": parents}, "parents", count, path, f"a list of {count}"))
-        return (
-            Skeleton(path.stem, tuple(names), own),
-            list(range(count)),
-            [f"joint names of no known layout ({', '.join(LAYOUTS)})."],
-        )
-    except SkeletonError as error:
-        raise ReadError(str(error), path, "joint_names") from error
+    if "parents" not in data:
+        return names, None
+    return names, tuple(int(p) for p in _numbers(data, "parents", count, path, f"a list of {count}"))
+
+
+def members(path: Path) -> list[str]:
+    """Return the names of an archive's arrays. Raises `ReadError` where it is damaged."""
+    with _damage_named(path), zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]

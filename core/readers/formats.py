@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The known formats, and which of them a file is: told by its content, never by its name alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import PoseliftError, ReadError, SettingsError
+from . import coco, openpose, track_npz
+from .reading import Reading, Request
+from .source import Source
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way in which keypoints are written.
+
+    name: on the command line; label: for people; recognise: whether a source is such (it may raise `ReadError`, which counts
+    as no); read: parse it; endings: what its files are usually called; frames: one file per frame is one clip.
+    """
+
+    name: str
+    label: str
+    recognise: Callable[[Source], bool]
+    read: Callable[[Path, Request], Reading]
+    endings: tuple[str, ...]
+    frames: bool = False
+
+
+FORMATS: dict[str, Format] = {
+    form.name: form
+    for form in (
+        Format("openpose", "OpenPose JSON", openpose.recognise, openpose.read, (".json",), frames=True),
+        Format("coco", "COCO keypoint results", coco.recognise, coco.read, (".json",)),
+        Format("track", "Poselift track", track_npz.recognise, track_npz.read, (".npz",)),
+    )
+}
+"""All formats by name. The first that recognises a file has it, so the special come before the general."""
+
+ENDINGS: tuple[str, ...] = tuple(dict.fromkeys(ending for form in FORMATS.values() for ending in form.endings))
+"""Endings of keypoint files, for file browsers."""
+
+
+def format_named(name: str) -> Format:
+    """Return a format. Raises `SettingsError` where there is none of that name."""
+    if name not in FORMATS:
+        raise SettingsError(f"no keypoint format is called '{name}'; known: {', '.join(FORMATS)}.")
+    return FORMATS[name]
+
+
+def detect_format(path: Path) -> str:
+    """Return the name of a file's or folder's format.
+
+    Raises `ReadError` where there is nothing, nothing known, or text in JSON that breaks off.
+    """
+    if not path.exists():
+        raise ReadError("no such file or folder.", path)
+    source = Source(path)
+    if source.is_folder:
+        if not source.files:
+            raise ReadError("the folder holds no frame files (.json or .txt), so it is no clip.", path)
+    elif not source.head.strip():
+        raise ReadError("the file is empty.", path)
+    for form in FORMATS.values():
+        if (form.frames or not source.is_folder) and _recognised(form, source):
+            return form.name
+    if source.is_json:
+        _ = source.json  # says where it breaks off, if it does
+    if source.is_zip:
+        there = ", ".join(track_npz.members(path)[:10])
+        raise ReadError(f"no array 'keypoints' (but {there}): this is not a keypoint track.", path)
+    labels = ", ".join(form.label for form in FORMATS.values())
+    raise ReadError(f"none of the known formats ({labels}); if it is one of them, name it.", source.sample)
+
+
+def _recognised(form: Format, source: Source) -> bool:
+    try:
+        return form.recognise(source)
+    except ReadError:
+        return False
+
+
+def find_clips(path: Path) -> list[Path]:
+    """Return the clips in a folder, in order of their names, or the path itself where it is a clip.
+
+    A folder of frame files is one clip; any other folder is searched, one level deep, for files and folders that are.
+    Raises `ReadError` where there is none.
+    """
+    if not path.is_dir() or _is_frames(path):
+        detect_format(path)
+        return [path]
+    clips = [child for child in sorted(path.iterdir()) if not child.name.startswith(".") and _is_clip(child)]
+    if not clips:
+        raise ReadError("the folder holds no keypoints: neither one file per frame nor files of clips.", path)
+    return clips
+
+
+def _is_frames(folder: Path) -> bool:
+    """Whether a folder's files are the frames of one clip."""
+    try:
+        return FORMATS[detect_format(folder)].frames
+    except PoseliftError:
+        return False
+
+
+def _is_clip(path: Path) -> bool:
+    if path.is_dir():
+        return _is_frames(path)
+    if path.suffix.lower() not in ENDINGS:
+        return False
+    try:
+        return bool(detect_format(path))
+    except (PoseliftError, OSError):
+        # A broken clip is named when it is read, not passed over; what merely is something else is.
+        return path.suffix.lower() in (".json", ".npz") and not _is_something_else(path)
+
+
+def _is_something_else(path: Path) -> bool:
+    """Whether a file is whole, but holds no keypoints."""
+    try:
+        source = Source(path)
+        return bool(track_npz.members(path) if source.is_zip else source.json)
+    except (PoseliftError, OSError):
+        return False
