@@ -59,7 +59,7 @@ def detect_format(path: Path) -> str:
         raise ReadError("no such file or folder.", path)
     source = Source(path)
     if source.is_folder:
-        if not source.files:
+        if not source.names:
             raise ReadError("the folder holds no frame files (.json or .txt), so it is no clip.", path)
     elif not source.head.strip():
         raise ReadError("the file is empty.", path)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -29,29 +30,22 @@ class Source:
         self.is_folder = path.is_dir()
 
     @cached_property
-    def files(self) -> list[Path]:
-        """The frame files: the file itself, or a folder's files with its most frequent ending, by frame number."""
+    def names(self) -> list[str]:
+        """The names of the frame files, in order: the file's, or those of a folder with its most frequent ending."""
         if not self.is_folder:
-            return [self.path]
-        names = [name for name in _names(self.path) if Path(name).suffix.lower() in FRAME_ENDINGS]
-        if not names:
-            return []
-        endings = [Path(name).suffix.lower() for name in names]
-        ending = max(FRAME_ENDINGS, key=endings.count)
-        return [self.path / name for _, name in sorted((frame_number(Path(n).stem) or 0, n) for n in names if _ends(n, ending))]
+            return [self.path.name]
+        names = _names(self.path)
+        return sorted(max(([n for n in names if _ends(n, ending)] for ending in FRAME_ENDINGS), key=len))
 
     @cached_property
     def sample(self) -> Path:
         """The file to look into: the first frame file that has any content. Raises `ReadError` where there is none."""
-        if not self.files:
+        if not self.is_folder:
+            return self.path
+        if not self.names:
             raise ReadError("the folder holds no frame files (.json or .txt).", self.path)
-        for file in self.files[:_PATIENCE]:
-            try:
-                if not self.is_folder or file.stat().st_size > 0:
-                    return file
-            except OSError:
-                continue
-        return self.files[0]
+        files = [self.path / name for name in self.names[:_PATIENCE]]
+        return next((file for file in files if _size(file) > 0), files[0])
 
     @cached_property
     def head(self) -> bytes:
@@ -99,27 +93,54 @@ FRAME_ENDINGS = (".json", ".txt")
 
 
 def numbered_files(folder: Path, ending: str = ".json") -> list[tuple[int, Path]]:
-    """Return (frame number, file) of a folder's files with an ending, in order.
+    """Return (frame number, file) of a folder's files with an ending, in order; see `numbered_names`."""
+    return [(number, folder / name) for number, name in numbered_names(folder, ending)]
+
+
+def numbered_names(folder: Path, ending: str = ".json") -> list[tuple[int, str]]:
+    """Return (frame number, name) of a folder's files with an ending, in order.
 
     The number is the last one in the name. Raises `ReadError` where they are no one clip.
     """
     names = [name for name in _names(folder) if _ends(name, ending)]
     if not names:
         raise ReadError(f"the folder holds no {ending} file; give one that holds a detector's files, one per frame.", folder)
-    numbered = {name: frame_number(name[: -len(ending)]) for name in names}
-    without = sorted(name for name, number in numbered.items() if number is None)
-    if without and len(names) > 1:
-        raise ReadError("no frame number in the file name.", folder / without[0])
-    frames = sorted((number or 0, name) for name, number in numbered.items())
+    frames = _alike(names) or sorted(((frame_number(name[: -len(ending)]), name) for name in names), key=_with_none_first)
+    if frames[0][0] is None and len(names) > 1:
+        raise ReadError("no frame number in the file name.", folder / frames[0][1])
     for (number, name), (following, other) in pairwise(frames):
         if number == following:
             raise ReadError(f"'{name}' and '{other}' are both frame {number}; give each clip a folder of its own.", folder)
-    return [(number, folder / name) for number, name in frames]
+    return [(number or 0, name) for number, name in frames]
+
+
+def _alike(names: list[str]) -> list[tuple[int | None, str]] | None:
+    """Return the numbers of names that are alike but for their last number, several times as fast as name by name."""
+    found = re.search(r"^(.*?)[0-9]{1,15}([^0-9]*)$", names[0])
+    if found is None:
+        return None
+    before, after = found.groups()
+    start, stop = len(before), -len(after) or None
+    digits = [name[start:stop] for name in names if name.startswith(before) and name.endswith(after)]
+    if len(digits) < len(names) or not all(map(str.isdecimal, digits)) or max(map(len, digits)) > 15:
+        return None
+    return sorted(zip(map(int, digits), names, strict=True))
+
+
+def _with_none_first(entry: tuple[int | None, str]) -> tuple[int, str]:
+    return (-1 if entry[0] is None else entry[0]), entry[1]
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _names(folder: Path) -> list[str]:
     try:
-        return [entry.name for entry in os.scandir(folder) if not entry.name.startswith(".") and entry.is_file()]
+        return [entry.name for entry in os.scandir(folder) if entry.name[0] != "." and entry.is_file()]
     except OSError as error:
         raise ReadError(f"the folder cannot be read: {error.strerror or error}.", folder) from error
 
