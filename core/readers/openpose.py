@@ -24,6 +24,7 @@ from .source import Source, numbered_names
 
 _BLOCK = 256
 """Frames at a time: it bounds the memory beside the result, and a block's numbers fit the processor's cache."""
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _USUAL = 1 << 16
 """Bytes; hardly any frame has more."""
 
@@ -61,7 +62,7 @@ def _contents(folder: Path, block: list[tuple[int, str]]) -> list[bytes]:
 def _content(file: str) -> bytes:
     """Return a small file's bytes, in half the time that Python's file objects take."""
     try:
-        handle = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        handle = os.open(file, _FLAGS)
         try:
             text = os.read(handle, _USUAL)
             while len(text) % _USUAL == 0 and (more := os.read(handle, _USUAL)):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from .files import frame_number, read_json
 
 HEAD = 1 << 16
 """Bytes of a file that formats are told by."""
+_GLANCE = 4096
+"""Entries of a folder that are looked at to tell what it is."""
 _PATIENCE = 64
 """Frame files that are looked into for one that is not empty."""
 
@@ -30,21 +32,25 @@ class Source:
         self.is_folder = path.is_dir()
 
     @cached_property
-    def names(self) -> list[str]:
-        """The names of the frame files, in order: the file's, or those of a folder with its most frequent ending."""
-        if not self.is_folder:
-            return [self.path.name]
-        names = _names(self.path)
-        return sorted(max(([n for n in names if _ends(n, ending)] for ending in FRAME_ENDINGS), key=len))
+    def ending(self) -> str:
+        """The ending of a folder's frame files: the more frequent one. Empty where there is none, or for a file."""
+        names = _names(self.path, _GLANCE) if self.is_folder else []
+        counts = {ending: sum(_ends(name, ending) for name in names) for ending in FRAME_ENDINGS}
+        best = max(FRAME_ENDINGS, key=lambda ending: counts[ending])
+        return best if counts[best] else ""
 
     @cached_property
     def sample(self) -> Path:
-        """The file to look into: the first frame file that has any content. Raises `ReadError` where there is none."""
+        """The file to look into: a folder's first frame file that has any content.
+
+        Raises `ReadError` where there is none.
+        """
         if not self.is_folder:
             return self.path
-        if not self.names:
-            raise ReadError("the folder holds no frame files (.json or .txt).", self.path)
-        files = [self.path / name for name in self.names[:_PATIENCE]]
+        if not self.ending:
+            raise ReadError("the folder holds no frame files (.json or .txt), so it is no clip.", self.path)
+        names = sorted(name for name in _names(self.path, _GLANCE) if _ends(name, self.ending))
+        files = [self.path / name for name in names[:_PATIENCE]]
         return next((file for file in files if _size(file) > 0), files[0])
 
     @cached_property
@@ -138,9 +144,11 @@ def _size(file: Path) -> int:
         return 0
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: Path, most: int | None = None) -> list[str]:
+    """Return the names of a folder's visible files, of its first `most` entries. Raises `ReadError` where it cannot be read."""
     try:
-        return [entry.name for entry in os.scandir(folder) if entry.name[0] != "." and entry.is_file()]
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in islice(entries, most) if entry.name[0] != "." and entry.is_file()]
     except OSError as error:
         raise ReadError(f"the folder cannot be read: {error.strerror or error}.", folder) from error
 
