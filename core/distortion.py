@@ -8,9 +8,9 @@ the picture over itself and means nothing any more: there, both directions give 
 - opencv: k1 k2 p1 p2 [k3 [k4 k5 k6 [s1 s2 s3 s4]]], Brown's model as OpenCV defines it (calib3d, "pinhole camera model").
 - brown: k1 k2 p1 p2 k3 k4, the same with a fourth radial term (r^8), as in Blender's Brown-Conrady model.
 - fisheye: k1 k2 k3 k4, on the angle from the axis (OpenCV calib3d, "fisheye camera model"); only what is in front is seen.
-- division: k1 k2, from the seen radius: ideal = seen / (1 + k1 r^2 + k2 r^4) (Fitzgibbon, "Simultaneous linear estimation of
-  multiple view geometry and lens distortion", 2001; Blender's division model).
-- nuke: as division, but r is in units of half the image's larger side.
+- nuke: k1 k2, from the seen radius r: ideal = seen / (1 + k1 r^2 + k2 r^4), r in units of half the image's larger side.
+
+Blender's polynomial model is opencv's k1 k2 0 0 k3, its division model opencv's 0 0 0 0 0 k1 k2 0 (`scene/clip_camera.py`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ COUNTS: dict[str, tuple[int, ...]] = {
     "opencv": (0, 1, 2, 3, 4, 5, 8, 12),
     "brown": (6,),
     "fisheye": (4,),
-    "division": (2,),
     "nuke": (2,),
 }
 """Model -> how many coefficients it may have."""
@@ -63,7 +62,7 @@ def distort(plane: Array, lens: Lens) -> Array:
     """Return where ideal points (..., 2) of the image plane are seen, on the same plane; NaN where the model ends."""
     radius, radial = _radius(plane), _radial(lens)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        if lens.model in ("division", "nuke"):
+        if lens.model == "nuke":
             return _scaled(plane, _inverse_ratio(radial, radius * lens.unit))
         if lens.model == "fisheye":
             angle = np.arctan(radius)
@@ -76,7 +75,7 @@ def undistort(seen: Array, lens: Lens) -> Array:
     """Return the ideal points (..., 2) of the image plane that are seen at these; NaN where none is within `ACCURACY`."""
     radius, radial = _radius(seen), _radial(lens)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        if lens.model in ("division", "nuke"):
+        if lens.model == "nuke":
             return _scaled(seen, _within(radial, radius * lens.unit))
         ratio = _inverse_ratio(radial, radius)
         if lens.model == "fisheye":
@@ -89,7 +88,7 @@ def undistort(seen: Array, lens: Lens) -> Array:
 def reach(lens: Lens) -> float:
     """Return the radius on the image plane, as seen, up to which the model holds; infinite where it has no end."""
     radial = _radial(lens)
-    if lens.model in ("division", "nuke"):
+    if lens.model == "nuke":
         return radial.limit / lens.unit
     if np.isinf(radial.limit):
         return np.inf
@@ -98,9 +97,9 @@ def reach(lens: Lens) -> float:
 
 @lru_cache(maxsize=64)
 def _radial(lens: Lens) -> Radial:
-    """Return a model's radial function: over the ideal radius (fisheye: the angle), of division and nuke over the seen one."""
+    """Return a model's radial function: over the ideal radius (fisheye: the angle), nuke's over the seen one."""
     c = lens.coefficients
-    if lens.model in ("division", "nuke"):
+    if lens.model == "nuke":
         return _rational((0.0,), c)
     if lens.model == "fisheye":
         plain = _rational(c, ())
@@ -116,7 +115,8 @@ def _rational(top: tuple[float, ...], bottom: tuple[float, ...]) -> Radial:
     numerator, denominator = np.polynomial.Polynomial((1.0, *top)), np.polynomial.Polynomial((1.0, *bottom))
     square = np.polynomial.Polynomial((0.0, 1.0))
     # d/dr of r N(s) / D(s), s = r^2, is (N D + 2 s (N' D - N D')) / D^2.
-    rising = numerator * denominator + 2 * square * (numerator.deriv() * denominator - numerator * denominator.deriv())
+    change = _derivative(numerator) * denominator - numerator * _derivative(denominator)
+    rising = numerator * denominator + 2 * square * change
     turn, pole = _first_root(rising), _first_root(denominator)
 
     def ratio(radius: Array) -> Array:
@@ -129,9 +129,18 @@ def _rational(top: tuple[float, ...], bottom: tuple[float, ...]) -> Radial:
     return Radial(ratio, slope, float(np.sqrt(min(turn, pole))) * (_POLE if min(turn, pole) < np.inf else 1.0))
 
 
+def _derivative(polynomial: np.polynomial.Polynomial) -> np.polynomial.Polynomial:
+    return np.polynomial.Polynomial(
+        polynomial.coef[1:] * np.arange(1, len(polynomial.coef)) if len(polynomial.coef) > 1 else (0.0,)
+    )
+
+
 def _first_root(polynomial: np.polynomial.Polynomial) -> float:
     """Return the smallest positive real root, infinite where there is none."""
-    roots = polynomial.trim(1e-40).roots()  # a leading coefficient next to nothing has its root next to infinity
+    used = np.flatnonzero(
+        np.abs(polynomial.coef) > 1e-40
+    )  # a leading coefficient next to nothing has its root next to infinity
+    roots = np.roots(polynomial.coef[used[-1] :: -1])
     real = roots.real[(np.abs(roots.imag) < 1e-9 * np.maximum(1.0, np.abs(roots))) & (roots.real > 0)]
     return float(real.min()) if len(real) else np.inf
 
@@ -191,7 +200,7 @@ def _decentring(plane: Array, lens: Lens) -> tuple[Array, Array]:
         -1,
     )
     across, down = 2 * (s1 + 2 * s2 * r2), 2 * (s3 + 2 * s4 * r2)
-    slopes = np.stack(
+    slopes: Array = np.stack(
         [
             np.stack([2 * p1 * y + 6 * p2 * x + across * x, 2 * p1 * x + 2 * p2 * y + across * y], -1),
             np.stack([2 * p1 * x + 2 * p2 * y + down * x, 6 * p1 * y + 2 * p2 * x + down * y], -1),
