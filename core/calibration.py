@@ -184,7 +184,11 @@ def _colmap(text: str, path: Path) -> Iterator[Found]:
             values = [float(word) for word in words[4:]]
         except ValueError as error:
             raise ReadError(f"numbers are needed after the model ({str(error)[:80]}).", path, place) from error
-        if len(values) != len(names.split()) or not np.isfinite(values).all() or not 0 < min(width, height) <= 1_000_000:
+        if (
+            len(values) != len(names.split())
+            or not np.isfinite(values).all()
+            or not 0 < min(width, height) <= max(width, height) <= 1_000_000
+        ):
             raise ReadError(f"{words[1]} needs a size and {len(names.split())} finite numbers ({names}).", path, place)
         given = dict(zip(names.split(), values, strict=True))
         fx, fy = given.get("fx", given.get("f", 0.0)), given.get("fy", given.get("f", 0.0))

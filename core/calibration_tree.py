@@ -90,7 +90,8 @@ def _camera(tree: dict[str, Tree], suffix: str, place: str, path: Path) -> Found
     def find(names: tuple[str, ...], own: str = suffix) -> tuple[str, Any]:
         plain = {_plain(key): key for key in tree}
         key = next((plain[name + own] for name in names if name + own in plain), None)
-        return (f"{place}.{key}" if place else str(key), tree[key]) if key is not None else (place, None)
+        where = f"{place}.{str(key)[:60]}" if place else str(key)[:60]
+        return (where, tree[key]) if key is not None else (place, None)
 
     where, value = find(_MATRIX)
     matrix = _numbers(value, where, path)
