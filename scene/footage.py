@@ -27,21 +27,22 @@ class Footage:
     """A movie, or an image sequence by its first image.
 
     size: (width, height) pixels as a player shows it. fps: exact, None for images. frames: how many there are.
-    lying: this Blender shows it unturned, on its side; `size` is that of the upright picture all the same.
+    unturned: this Blender shows it on its side or upside down; `size` is that of the upright picture all the same.
     """
 
     path: Path
     size: tuple[int, int]
     fps: Fraction | None
     frames: int
-    lying: bool = False
+    unturned: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user ought to know."""
-        if not self.lying:
+        if not self.unturned:
             return ()
-        return (f"{self.path.name} was filmed with the camera turned, which this Blender does not show: it lies on its side.",)
+        told = "was filmed with the camera turned, which Blender heeds from 4.4 on"
+        return (f"{self.path.name} {told}: as a background it does not stand upright here.",)
 
 
 def footage_facts(path: Path) -> Footage:
@@ -57,8 +58,8 @@ def footage_facts(path: Path) -> Footage:
         if clip.frame_duration < 1 or min(size) < 1:
             raise ReadError("neither a movie nor an image that Blender can read; convert it (H.264 in MP4 works).", path)
         rate = exact_rate(clip.fps) if movie and clip.fps > 0 else None
-        turned = movie and quarter_turns(path) % 2 == 1 and not compat.turns_movies()
-        return Footage(path, size[::-1] if turned else size, rate, int(clip.frame_duration), turned)
+        turns = quarter_turns(path) if movie and not compat.turns_movies() else 0
+        return Footage(path, size[::-1] if turns % 2 else size, rate, int(clip.frame_duration), turns != 0)
 
 
 def set_background(

@@ -47,9 +47,9 @@ def test_a_phones_upright_video_is_upright(bpy, tmp_path):
     assert (quarter_turns(lying), quarter_turns(turned)) == (0, 1)
     found = facts(turned)
     assert found.size == (32, 64)
-    assert found.lying == (bpy.app.version < (4, 4, 0))
-    assert bool(found.notes) == found.lying
-    assert tuple(bpy.data.movieclips.load(str(turned)).size) == ((64, 32) if found.lying else (32, 64))
+    assert found.unturned == (bpy.app.version < (4, 4, 0))
+    assert bool(found.notes) == found.unturned
+    assert tuple(bpy.data.movieclips.load(str(turned)).size) == ((64, 32) if found.unturned else (32, 64))
 
 
 def test_damaged_movie_headers_say_nothing(bpy, tmp_path):
