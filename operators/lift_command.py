@@ -12,9 +12,9 @@ from pathlib import Path
 from ..core.errors import OutputError, PoseliftError, SettingsError
 from ..core.motion.motion import Motion
 from ..core.pipeline import LiftSettings, lift
-from ..core.readers import find_clips, read
 from ..core.track import KeypointTrack
 from .camera_options import Given
+from .sources import find_clips, read
 from .terminal import DONE, FAILED, progress_bar, say, show
 
 ENDINGS = (".blend", ".bvh", ".npz")
