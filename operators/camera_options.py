@@ -72,6 +72,11 @@ class Given:
         lens = self.calibration or track.intrinsics or motion.intrinsics
         lens = fit_to_image(lens, (motion.intrinsics.width, motion.intrinsics.height))[0]
         motion.report.notes += set_background(camera, self.footage, start, lens)
+        if self.footage.fps is not None and self.footage.fps != motion.fps:
+            motion.report.warnings.append(
+                f"the footage has {float(self.footage.fps):.6g} frames a second, the keypoints {float(motion.fps):.6g}: "
+                "they run apart; check --fps."
+            )
 
 
 def _footage(path: Path) -> Footage:

@@ -15,6 +15,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.calibration import coverage_note
 from ..core.camera import Intrinsics
 from ..core.errors import ReadError, SettingsError, TrackError
 from ..core.layouts import LAYOUTS, plain_name
@@ -99,8 +100,9 @@ def read_clip(
 def read_blend(path: Path) -> list[KeypointTrack]:
     """Read the tracked people of a Blender file's movie clips, best seen first; nothing of it stays in the open file.
 
-    Frames are the footage's, from 0, as in files of keypoints: the file's scene plays no part. Clips without joints are passed over. Raises `ReadError` where the file is damaged or has no clip, and `TrackError`, which
-    lists the tracks, where no clip has a body.
+    Frames are the footage's, from 0, as in files of keypoints: the file's scene plays no part. Clips without joints are passed
+    over. Raises `ReadError` where the file is damaged or has no clip, and `TrackError`, which lists the tracks, where no clip
+    has a body.
     """
     read: list[KeypointTrack] = []
     refused: list[TrackError] = []
@@ -249,7 +251,8 @@ def _rate(clip: bpy.types.MovieClip) -> tuple[Fraction, list[str]]:
 def _camera(clip: bpy.types.MovieClip, size: tuple[int, int]) -> tuple[Intrinsics | None, list[str]]:
     if is_untouched(clip, size):
         return None, ["the clip's tracking camera was never set nor solved, so it says nothing about the lens."]
-    return intrinsics_of_clip(clip, size), []
+    camera = intrinsics_of_clip(clip, size)
+    return camera, [note for note in (coverage_note(camera),) if note]
 
 
 def _refuse(clip: bpy.types.MovieClip, found: Sequence[_Markers], others: Sequence[str]) -> None:
