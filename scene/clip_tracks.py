@@ -221,13 +221,14 @@ def _people(found: Sequence[_Markers]) -> dict[str, list[_Markers]]:
 
 
 def _layout(tracks: Sequence[_Markers]) -> tuple[Skeleton, list[str | None], list[str]]:
-    """Choose the layout that has the most of the joints, the one with the fewest others if several have; name them in it."""
+    """Choose the layout that has the most of the joints, under their own names and with few others; name them in it."""
 
     def named(layout: Skeleton) -> list[str | None]:
         return [next((j for j in _candidates(track.joint) if j in layout.joint_names), None) for track in tracks]
 
-    def fit(layout: Skeleton) -> tuple[int, int]:
-        return len({joint for joint in named(layout) if joint is not None}), -len(layout)
+    def fit(layout: Skeleton) -> tuple[int, int, int]:
+        exact = {track.joint for track in tracks} & set(layout.joint_names)
+        return len({joint for joint in named(layout) if joint is not None}), len(exact), -len(layout)
 
     best = max(LAYOUTS.values(), key=fit)
     joints = named(best)
