@@ -153,17 +153,17 @@ def affinity(ends: Ends, starts: Ends, first: Indices, second: Indices, rate: fl
     v0, v1 = ends.velocity[first] / size[:, None], starts.velocity[second] / size[:, None]
     spread = ends.spread[first] + starts.spread[second]
     off_course = ((moved - gap[:, None] * (v0 + v1) / 2) ** 2).sum(-1)
-    cost = _student(off_course, 2 * NOISE**2 + JERKY * gap**3 / 12 + gap**2 * spread / 4, 2) - _uniform(_AREA)
-    cost += _student(((v1 - v0) ** 2).sum(-1), JERKY * gap + spread, 2) - _student_mean(2 * ANY_VELOCITY**2)
+    cost = student(off_course, 2 * NOISE**2 + JERKY * gap**3 / 12 + gap**2 * spread / 4, 2) - _uniform(_AREA)
+    cost += student(((v1 - v0) ** 2).sum(-1), JERKY * gap + spread, 2) - _student_mean(2 * ANY_VELOCITY**2)
     pose = (np.minimum(np.linalg.norm(apart - moved[:, None], axis=-1), 0.5) * weight).sum(1) / total
-    cost += _student(pose**2, (0.015 + 0.12 * np.minimum(gap, 0.5)) ** 2, 1) - _student(pose**2, np.array(_OTHER_POSE**2), 1)
+    cost += student(pose**2, (0.015 + 0.12 * np.minimum(gap, 0.5)) ** 2, 1) - student(pose**2, np.array(_OTHER_POSE**2), 1)
     growth = _growth(ends, starts, first, second, weight / total[:, None])
-    cost += _student(growth**2, 0.05**2 + (0.3 * gap) ** 2, 1) - _student(growth**2, np.array(_OTHER_SIZE**2), 1)
+    cost += student(growth**2, 0.05**2 + (0.3 * gap) ** 2, 1) - student(growth**2, np.array(_OTHER_SIZE**2), 1)
     cost += _MISSED * gap - _NEW
     return np.where(shared.sum(1) >= _MIN_COMMON, cost, np.inf)
 
 
-def _student(squared: Floats, variance: Floats, dimensions: int) -> Floats:
+def student(squared: Floats, variance: Floats, dimensions: int) -> Floats:
     """Return minus the log likelihood of a distance, squared, with a variance per dimension, of Student's t with 4 degrees."""
     return 0.5 * (4 + dimensions) * np.log1p(squared / (4 * variance)) + 0.5 * dimensions * np.log(variance)
 

@@ -13,6 +13,7 @@ import numpy as np
 from .detections import MAX_STEP, Detections, Floats, Indices, Mask, distances, duplicates, pairs
 from .joining import join
 from .meetings import untangle
+from .mending import mend
 
 USUAL_RATE = 30.0
 """Frames per second where nobody says."""
@@ -38,7 +39,7 @@ def link(
     single = np.flatnonzero(~duplicates(found))
     follower, usual = _followers(found, single)
     chains = join(found, _pieces(found, single, follower), gap, rate)
-    chains = untangle(found, chains, rate, usual)
+    chains = mend(found, untangle(found, chains, rate, usual), rate)
     for number, chain in enumerate(sorted(chains, key=lambda c: c[0])):
         people[chain] = number
     return people
