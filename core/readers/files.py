@@ -79,7 +79,10 @@ def choose_layout(keypoints: Floats, scores: Floats, layout: str, path: Path) ->
         if len(LAYOUTS[layout]) != count:
             raise ReadError(f"{count} keypoints per person, but the layout '{layout}' has {len(LAYOUTS[layout])}.", path)
         return LAYOUTS[layout], []
-    candidates = CANDIDATES[count]
+    candidates = CANDIDATES.get(count) or tuple(known for known in LAYOUTS.values() if len(known) == count)
+    if not candidates:
+        known = ", ".join(f"{name} ({len(skeleton)})" for name, skeleton in LAYOUTS.items())
+        raise ReadError(f"{count} keypoints per person are no known layout; known are {known}.", path)
     if len(candidates) == 1:
         return candidates[0], []
     return tell_layout(keypoints, scores, candidates)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +15,10 @@ from .files import frame_number, read_json
 
 HEAD = 1 << 16
 """Bytes of a file that formats are told by."""
-_PATIENCE = 64
-"""Frame files that are looked into for one that is not empty."""
+_PATIENCE = 4096
+"""Frame files whose size is looked at for one that is not empty."""
+_EMPTY = 8
+"""Bytes of a frame file that shows nobody, such as "[]"."""
 
 
 class Source:
@@ -38,7 +41,9 @@ class Source:
             return []
         endings = [Path(name).suffix.lower() for name in names]
         ending = max(FRAME_ENDINGS, key=endings.count)
-        return [self.path / name for _, name in sorted((frame_number(Path(n).stem) or 0, n) for n in names if _ends(n, ending))]
+        numbers = {name: frame_number(Path(name).stem) for name in names if _ends(name, ending)}
+        # Names without a number, such as a list of classes, are no frames: last.
+        return [self.path / n for n in sorted(numbers, key=lambda n: (numbers[n] is None, numbers[n] or 0, n))]
 
     @cached_property
     def sample(self) -> Path:
@@ -47,7 +52,7 @@ class Source:
             raise ReadError("the folder holds no frame files (.json or .txt).", self.path)
         for file in self.files[:_PATIENCE]:
             try:
-                if not self.is_folder or file.stat().st_size > 0:
+                if not self.is_folder or file.stat().st_size > _EMPTY:
                     return file
             except OSError:
                 continue
@@ -98,12 +103,13 @@ FRAME_ENDINGS = (".json", ".txt")
 """Endings of the files that detectors write one of per frame."""
 
 
-def numbered_files(folder: Path, ending: str = ".json") -> list[tuple[int, Path]]:
+def numbered_files(folder: Path, ending: str = ".json", but: Container[str] = ()) -> list[tuple[int, Path]]:
     """Return (frame number, file) of a folder's files with an ending, in order.
 
-    The number is the last one in the name. Raises `ReadError` where they are no one clip.
+    The number is the last one in the name. but: names of files that are no frames, in lower case. Raises `ReadError` where
+    they are no one clip.
     """
-    names = [name for name in _names(folder) if _ends(name, ending)]
+    names = [name for name in _names(folder) if _ends(name, ending) and name.lower() not in but]
     if not names:
         raise ReadError(f"the folder holds no {ending} file; give one that holds a detector's files, one per frame.", folder)
     numbered = {name: frame_number(name[: -len(ending)]) for name in names}
