@@ -146,8 +146,9 @@ def _one_category(entries: list[Any], categories: object) -> tuple[set[int], lis
     if len(counts) > 1:
         notes.append(f"annotations of other categories than {counts[0][0]}, left out: {sum(n for _, n in counts[1:])}.")
     kept = {index for index, kind in kinds.items() if kind == counts[0][0]}
-    for category in categories if isinstance(categories, list) and counts else []:
-        if isinstance(category, dict) and (len(categories) == 1 or identity(category.get("id")) == counts[0][0]):
+    known = categories if isinstance(categories, list) and counts else []
+    for category in known:
+        if isinstance(category, dict) and (len(known) == 1 or identity(category.get("id")) == counts[0][0]):
             names = category.get("keypoints")
             if isinstance(names, list) and all(isinstance(name, str) for name in names) and len(set(names)) == len(names):
                 return kept, names, notes

@@ -49,7 +49,9 @@ class Collector:
     def _check_width(self, width: int, path: Path, place: str) -> None:
         known = [3 * count for count in CANDIDATES]
         if width % 3 or not width or not (self.named or width in known):
-            why = "holds no triples x, y, score" if self.named else f"is none of the known lengths ({', '.join(map(str, known))})"
+            why = (
+                "holds no triples x, y, score" if self.named else f"is none of the known lengths ({', '.join(map(str, known))})"
+            )
             raise ReadError(f"a keypoint list of {width} numbers {why}.", path, place)
         if self.width:
             raise ReadError(f"a keypoint list of {width} numbers, after lists of {self.width}.", path, place)
@@ -62,7 +64,9 @@ class Collector:
         """
         data = np.frombuffer(self.values, np.float64).reshape(len(self.frames), -1, 3) if self.width else np.zeros((0, 1, 3))
         whole = len(self.identities) == len(self.frames) > 0
-        found = Reading(data[..., :2], data[..., 2], self.frames, numbers, identities=self.identities if whole else None, **more)
+        found = Reading(
+            data[..., :2], data[..., 2], self.frames, numbers, identities=self.identities if whole else None, **more
+        )
         if self.identities and not whole:
             found.notes.append(f"only {len(self.identities)} of {len(self.frames)} detections are tracked: linked by place.")
         return found

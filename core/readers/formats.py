@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import PoseliftError, ReadError, SettingsError
-from . import alphapose, coco, mmpose, openpose, track_npz, yolo
+from . import alphapose, coco, mediapipe, mmpose, openpose, track_npz, yolo
 from .reading import Reading, Request
 from .source import Source
 
@@ -36,6 +36,7 @@ FORMATS: dict[str, Format] = {
         Format("alphapose", "AlphaPose results", alphapose.recognise, alphapose.read, (".json",), frames=True),
         Format("coco", "COCO keypoints", coco.recognise, coco.read, (".json",)),
         Format("mmpose", "MMPose predictions", mmpose.recognise, mmpose.read, (".json",), frames=True),
+        Format("mediapipe", "MediaPipe Pose landmarks", mediapipe.recognise, mediapipe.read, (".json", ".csv"), frames=True),
         Format("yolo", "YOLO pose labels or results", yolo.recognise, yolo.read, (".txt", ".json"), frames=True),
         Format("track", "Poselift track", track_npz.recognise, track_npz.read, (".npz",)),
     )

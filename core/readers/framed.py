@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ReadError
-from .collector import Collector
 from .files import frame_number, read_json
-from .parsing import FRAME_KEYS, first_of, footage, frame_of, seconds, time_of
+from .parsing import FRAME_KEYS, TIME_KEYS, first_of, footage, frame_of, seconds, time_of
 from .reading import Reading, Request
 from .source import numbered_files
 
 LISTS = ("frames", "instance_info", "results", "predictions", "data", "poses", "detections", "frames_data")
 """What the list of frames is called."""
+
+_ABOUT = {*FRAME_KEYS, *TIME_KEYS}
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,12 @@ class FramedJson:
                 self.times.append(frame.time)
             yield frame
 
-    def reading(self, collector: Collector, **more: Any) -> Reading:
-        """Return what was gathered, with the numbers, times, rate and size of the footage."""
-        whole = len(self.times) == len(self.numbers) > 1
-        return collector.reading(
-            self.numbers, times=seconds(self.times) if whole else None, fps=self.fps, image_size=self.size, **more
-        )
+    def complete(self, found: Reading) -> Reading:
+        """Return a reading with the numbers, times, rate and size of the footage added."""
+        found.numbers, found.fps, found.image_size = self.numbers, self.fps, self.size
+        if len(self.times) == len(self.numbers) > 1:
+            found.times = seconds(self.times)
+        return found
 
     def _folder(self) -> Iterator[Frame]:
         files = numbered_files(self.path)
@@ -123,7 +124,7 @@ class FramedJson:
         if isinstance(entry, dict) and not self.is_one(entry):
             if any(key in entry for key in self.keys):
                 return first_of(entry, self.keys)
-            return None if self._numbered(entry) and len(entry) <= 2 else entry
+            return entry if entry.keys() - _ABOUT else None
         return [entry] if isinstance(entry, dict) else entry
 
     def _image(self, data: Any) -> Any:

@@ -50,7 +50,7 @@ def _seen_nobody(entry: dict[str, Any]) -> bool:
 
 def _is_instance(entry: object) -> bool:
     keypoints = entry.get("keypoints") if isinstance(entry, dict) else None
-    return isinstance(keypoints, list) and bool(keypoints) and isinstance(keypoints[0], list)
+    return isinstance(keypoints, list) and bool(keypoints) and isinstance(keypoints[0], list) and len(keypoints[0]) in (2, 3)
 
 
 def read(path: Path, request: Request) -> Reading:
@@ -68,9 +68,8 @@ def read(path: Path, request: Request) -> Reading:
             values, known = triples(instance["keypoints"], instance.get("keypoint_scores"), frame.file, place)
             scored &= known
             collector.add(frame.number, values, frame.file, place, identity(first_of(instance, _IDENTITIES)))
-    return clip.reading(
-        collector, joint_names=_names(clip.head, collector.width // 3), notes=[] if scored else [NO_SCORES]
-    )
+    names = _names(clip.head, collector.width // 3)
+    return clip.complete(collector.reading(joint_names=names, notes=[] if scored else [NO_SCORES]))
 
 
 def _instances(content: Any, file: Path, place: str) -> list[Any]:

@@ -39,7 +39,7 @@ def recognise(source: Source) -> bool:
             data = inner if inner is not None else list(data.values())
         elif isinstance(data, list):
             data = next((e for e in data if e and isinstance(e, (list, dict)) and not _sees_nobody(e)), None)
-    return _is_detection(data) and isinstance(data["keypoints"], dict)
+    return _is_detection(data) and isinstance(data.get("keypoints"), dict)
 
 
 def _sees_nobody(entry: Any) -> bool:
@@ -50,7 +50,7 @@ def _is_detection(entry: object) -> bool:
     if not isinstance(entry, dict):
         return False
     keypoints = entry.get("keypoints")
-    return isinstance(keypoints, dict) and {"x", "y"} <= keypoints.keys() or {"box", "class"} <= entry.keys()
+    return (isinstance(keypoints, dict) and {"x", "y"} <= keypoints.keys()) or {"box", "class"} <= entry.keys()
 
 
 def read(path: Path, request: Request) -> Reading:
@@ -84,7 +84,7 @@ def _results(path: Path, request: Request) -> Reading:
             corners += _corners(detection.get("box"))
             collector.add(frame.number, values, frame.file, place, identity(first_of(detection, _IDENTITIES)))
     shares = bool(np.median(corners) <= 1.0) if corners else None
-    return clip.reading(collector, shares=shares, notes=[] if scored else [NO_SCORES])
+    return clip.complete(collector.reading(shares=shares, notes=[] if scored else [NO_SCORES]))
 
 
 def _keypoints(found: object, path: Path, place: str) -> tuple[list[float], bool]:

@@ -100,7 +100,9 @@ def _columns(rows: dict[int, array[float]], strict: bool = False) -> _Columns | 
     boxes = np.concatenate([table[:, 1:_BOX] for table in tables.values()])
     first = np.concatenate([table[:, 0] for table in tables.values()])
     with np.errstate(invalid="ignore"):
-        if strict and not ((boxes >= 0).all() and (boxes <= 1.001).all() and (first == np.round(first)).all() and (first >= 0).all()):
+        if strict and not (
+            (boxes >= 0).all() and (boxes <= 1.001).all() and (first == np.round(first)).all() and (first >= 0).all()
+        ):
             return None
     best: tuple[float, int, _Columns] | None = None
     known = {len(layout) for layout in LAYOUTS.values()} | {17}
@@ -113,7 +115,9 @@ def _columns(rows: dict[int, array[float]], strict: bool = False) -> _Columns | 
                 continue
             inside = float(np.mean([_inside(table, columns) for table in tables.values()]))
             liking = 2 if count == 17 else int(count in known)
-            if inside >= _INSIDE and (best is None or (inside > best[0] + 0.02) or (inside > best[0] - 0.02 and liking > best[1])):
+            if inside >= _INSIDE and (
+                best is None or (inside > best[0] + 0.02) or (inside > best[0] - 0.02 and liking > best[1])
+            ):
                 best = inside, liking, columns
     return best[2] if best else None
 
@@ -161,5 +165,7 @@ def _reading(rows: dict[int, array[float]], frames: dict[int, list[int]], column
     if columns.size == 2:
         found.notes.append(NO_SCORES)
     every = np.concatenate(boxes)
-    found.shares = bool(np.nanmedian(np.where(np.isfinite(every), np.abs(every), np.nan)) <= 1.0) if np.isfinite(every).any() else True
+    found.shares = (
+        bool(np.nanmedian(np.where(np.isfinite(every), np.abs(every), np.nan)) <= 1.0) if np.isfinite(every).any() else True
+    )
     return found
