@@ -127,10 +127,11 @@ def coco_annotations(path: Path, seen: Seen, names: tuple[str, ...] = COCO_NAMES
 
 
 def _instances(people: list[tuple[int, Floats, Floats]]) -> list[dict[str, Any]]:
-    return [
-        {"keypoints": np.nan_to_num(k).round(3).tolist(), "keypoint_scores": s.round(4).tolist(), "bbox": [_box(k)], "bbox_score": 0.9}
-        for _, k, s in people
-    ]  # fmt: skip
+    found = []
+    for _, keypoints, scores in people:
+        places = {"keypoints": np.nan_to_num(keypoints).round(3).tolist(), "keypoint_scores": scores.round(4).tolist()}
+        found.append(places | {"bbox": [_box(keypoints)], "bbox_score": 0.9})
+    return found
 
 
 def mmpose_video(path: Path, seen: Seen, names: tuple[str, ...] = COCO_NAMES) -> Path:
@@ -152,13 +153,11 @@ def mmpose_images(folder: Path, seen: Seen) -> Path:
 
 def mmpose_0(path: Path, seen: Seen) -> Path:
     """Write the pose results of MMPose 0.x: a list per frame, [x, y, score] in one, people tracked."""
-    return _save(
-        path,
-        [
-            [{"bbox": [*_box(k), 0.9], "keypoints": np.reshape(triples(k, s), (-1, 3)).tolist(), "track_id": p} for p, k, s in people]
-            for _, people in seen.frames()
-        ],
-    )  # fmt: skip
+    frames = []
+    for _, people in seen.frames():
+        found = [(person, _box(k), np.reshape(triples(k, s), (-1, 3)).tolist()) for person, k, s in people]
+        frames.append([{"bbox": [*box, 0.9], "keypoints": points, "track_id": person} for person, box, points in found])
+    return _save(path, frames)
 
 
 def alphapose(path: Path, seen: Seen, tracked: bool = False) -> Path:

@@ -51,7 +51,7 @@ def read(path: Path, request: Request) -> Reading:
     if isinstance(data, dict):
         if _people(data) is not None:
             return _by_image(iter([(frame_number(path.stem) or 0, data, path, "")]), 1, request)
-        images = ((frame_of(key, path, f"'{key[:60]}'"), image, path, f"'{key[:60]}'") for key, image in data.items())
+        images = ((frame_of(key, path, repr(key[:60])), image, path, repr(key[:60])) for key, image in data.items())
         return _by_image(images, len(data), request)
     if not isinstance(data, list) or not data:
         raise ReadError("no list of detections: nobody is seen.", path)
@@ -74,8 +74,8 @@ def _detections(entries: list[Any], path: Path, request: Request) -> Reading:
         frame = frame_of(entry["image_id"], path, place)
         collector.add(frame, numbers(entry["keypoints"], path, place), path, place, identity(name))
     notes: list[str] = []
-    pairs = list(zip(collector.frames, collector.identities, strict=False))
-    if len(set(pairs)) < len(pairs):
+    whole = len(collector.identities) == len(collector.frames)
+    if whole and len(set(zip(collector.frames, collector.identities, strict=True))) < len(entries):
         notes.append(_TWICE)
         collector.identities.clear()
     elif not tracked and len(set(collector.identities)) == 1:

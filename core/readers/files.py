@@ -44,8 +44,11 @@ def read_json(path: Path) -> Any:
 
 
 def frame_number(name: str) -> int | None:
-    """Return the last number in a name without its ending (`clip2_000012_keypoints` -> 12), None where there is none."""
-    digits = re.findall(r"[0-9]+", name)
+    """Return the last number in a name without its ending (`clip2_000012_keypoints` -> 12), None where there is none.
+
+    Roboflow's exports have a hash after `.rf.`, which does not count.
+    """
+    digits = re.findall(r"[0-9]+", name.split(".rf.")[0])
     return int(digits[-1]) if digits and len(digits[-1]) < 16 else None
 
 

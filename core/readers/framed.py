@@ -15,13 +15,15 @@ from typing import Any
 
 from ..errors import ReadError
 from .files import frame_number, read_json
-from .parsing import FRAME_KEYS, TIME_KEYS, first_of, footage, frame_of, seconds, time_of
+from .parsing import FRAME_KEYS, TIME_KEYS, first_of, footage, frame_of, set_times, time_of
 from .reading import Reading, Request
 from .source import numbered_files
 
 LISTS = ("frames", "instance_info", "results", "predictions", "data", "poses", "detections", "frames_data")
 """What the list of frames is called."""
 
+_CROWD = 8
+"""A single frame has no more lists of detections."""
 _ABOUT = {*FRAME_KEYS, *TIME_KEYS}
 
 
@@ -62,8 +64,7 @@ class FramedJson:
     def complete(self, found: Reading) -> Reading:
         """Return a reading with the numbers, times, rate and size of the footage added."""
         found.numbers, found.fps, found.image_size = self.numbers, self.fps, self.size
-        if len(self.times) == len(self.numbers) > 1:
-            found.times = seconds(self.times)
+        set_times(found, self.times)
         return found
 
     def _folder(self) -> Iterator[Frame]:
@@ -83,6 +84,9 @@ class FramedJson:
         if isinstance(data, dict):
             self._about(data)
             inner = next((data[key] for key in LISTS if isinstance(data.get(key), (list, dict))), None)
+            column = first_of(data, self.keys) if inner is None else None
+            if isinstance(column, list) and len(column) > _CROWD and not self.is_one(column[0]):
+                inner = column  # of all frames, beside other columns
             if inner is not None and not self.is_one(data):
                 data = inner
         entries = list(self._entries(data))
@@ -101,7 +105,7 @@ class FramedJson:
         one = frame_number(self.path.stem) or 0
         if isinstance(data, dict):
             if not self.is_one(data) and data and all(frame_number(Path(key).stem) is not None for key in data):
-                yield from ((frame_number(Path(key).stem), entry, f"'{key[:60]}'") for key, entry in data.items())
+                yield from ((frame_number(Path(key).stem), entry, repr(key[:60])) for key, entry in data.items())
             else:
                 yield one, data, ""
         elif not isinstance(data, list):

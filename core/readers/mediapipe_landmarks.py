@@ -41,7 +41,7 @@ def landmark_index(name: object) -> int | None:
         return int(name) if 0 <= name < COUNT and name == int(name) else None
     if not isinstance(name, str) or len(name) > 60:
         return None
-    plain = plain_name(name.removeprefix("PoseLandmark."))
+    plain = plain_name(re.sub(r"^(PoseLandmark|pose)[ ._](?=.*[a-z]{3})", "", name, flags=re.I))
     if plain in _BY_NAME:
         return _BY_NAME[plain]
     digits = _PREFIX.sub("", plain)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ReadError
 from .mediapipe_landmarks import COUNT, Landmarks, landmark_index
-from .parsing import FRAME_KEYS, TIME_KEYS, frame_of, identity, seconds
+from .parsing import FRAME_KEYS, TIME_KEYS, frame_of, identity, set_times
 from .reading import Reading, Request
 
 _AXES = {"x": 0, "y": 1, "z": 2, "v": 3, "vis": 3, "visibility": 3, "score": 3, "conf": 3, "confidence": 3}
@@ -172,8 +172,7 @@ def _finished(gathered: Landmarks, numbers: list[int], times: list[tuple[float, 
         raise ReadError("nobody is seen: there is no row below the first.", path)
     found = gathered.reading(path)
     found.numbers = numbers
-    if len(times) == len(numbers) > 1:
-        found.times = seconds(times)
+    set_times(found, times)
     return found
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import ReadError, TrackError
 from ..track import exact_rate
 from .files import frame_number
+from .reading import Reading
 
 FRAME_KEYS = (
     "frame", "frame_id", "frame_index", "frame_idx", "frame_number", "frame_num", "frame_no", "frameId", "frameIndex",
@@ -41,7 +42,7 @@ def number(value: object, path: Path, place: str, what: str = "a keypoint list")
             return float(value)
         except OverflowError:
             pass
-    raise ReadError(f"{what} holds something that is no number ({str(value)[:40]!r}).", path, place)
+    raise ReadError(f"{what} holds something that is no number ({shown(value)}).", path, place)
 
 
 def numbers(values: object, path: Path, place: str, what: str = "keypoints") -> list[float]:
@@ -80,7 +81,8 @@ def triples(points: object, scores: object, path: Path, place: str) -> tuple[lis
 def identity(value: object) -> str | None:
     """Return a person's name as a tracker writes it, a number or a text; None for what says that nobody was tracked."""
     if isinstance(value, str):
-        return None if value.strip() in _UNSEEN else value.strip()
+        plain = " ".join(value.split())[:60]
+        return None if plain in _UNSEEN else plain
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or value < 0:
         return None
     try:
@@ -135,6 +137,18 @@ def seconds(times: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
         unit = 1.0 if step <= 1.0 else 1e-3 if step <= 1000.0 else 1e-6 if step <= 1e6 else 1e-9
     values = values * unit
     return values - values[0] if len(values) and abs(values[0]) > _DAY else values
+
+
+def set_times(found: Reading, times: Sequence[tuple[float, float]]) -> None:
+    """Give a reading the times (see `time_of`) of its `numbers`, where every frame has one and they rise; else note it."""
+    numbers = found.frames if found.numbers is None else found.numbers
+    if len(times) < 2 or len(times) != len(numbers):
+        return
+    values, first = seconds(times), np.unique(np.asarray(numbers, np.int64), return_index=True)[1]
+    if np.isfinite(values).all() and (np.diff(values[first]) > 0).all():
+        found.times = values
+    else:
+        found.notes.append("times that do not rise from frame to frame, left out.")
 
 
 def footage(data: object) -> tuple[Fraction | None, tuple[int, int] | None]:
