@@ -433,6 +433,16 @@ def test_a_column_of_landmarks_and_a_folder_of_frames_are_clips(tmp_path: Path) 
         np.testing.assert_allclose(track.keypoints[1:], seen.keypoints[0, 1:], atol=2e-3)
 
 
+@pytest.mark.parametrize("name", [name for name in [*COCO, *MEDIAPIPE] if "." in name])
+def test_a_folder_of_clips_is_not_taken_for_a_clip_of_frames(tmp_path: Path, name: str) -> None:
+    path, seen = written(tmp_path / "clips", name)
+    path.rename(path.with_stem("camera_1"))
+    other = written(tmp_path / "clips", name)[0]
+    other = other.rename(other.with_stem("camera_2"))
+    assert find_clips(tmp_path / "clips") == [path.with_stem("camera_1"), other]
+    assert len(read(other, image_size=seen.size)[0]) == FRAMES
+
+
 def test_times_that_do_not_rise_are_left_out_with_a_note(tmp_path: Path) -> None:
     frames = [{"timestamp": n // 2, "landmarks": pose} for n, pose in enumerate(poses(mediapipe_seen()))]
     track = read(save(tmp_path / "a.json", frames), image_size=(1920, 1080))[0]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from .source import numbered_files
 LISTS = ("frames", "instance_info", "results", "predictions", "data", "poses", "detections", "frames_data")
 """What the list of frames is called."""
 
-_CROWD = 8
+CROWD = 8
 """A single frame has no more lists of detections."""
 _ABOUT = {*FRAME_KEYS, *TIME_KEYS}
 
@@ -83,13 +84,7 @@ class FramedJson:
         data = read_json(self.path)
         if isinstance(data, dict):
             self._about(data)
-            inner = next((data[key] for key in LISTS if isinstance(data.get(key), (list, dict))), None)
-            column = first_of(data, self.keys) if inner is None else None
-            if isinstance(column, list) and len(column) > _CROWD and not self.is_one(column[0]):
-                inner = column  # of all frames, beside other columns
-            if inner is not None and not self.is_one(data):
-                data = inner
-        entries = list(self._entries(data))
+        entries = list(self.entries(data))
         if not entries:
             raise ReadError("the list of frames is empty: nobody is seen.", self.path)
         named = all(number is not None for number, _, _ in entries)
@@ -100,8 +95,28 @@ class FramedJson:
             counted = index if number is None or not named else number
             yield Frame(counted, self._content(entry), self.path, place, time)
 
-    def _entries(self, data: object) -> Iterator[tuple[int | None, Any, str]]:
-        """Yield (number or None, entry, place) of a clip's frames."""
+    def is_one_frame(self, data: object, most: int = 1) -> bool:
+        """Tell whether a JSON holds one frame, and not a clip. most: how many lists in it may be one frame's.
+
+        Raises `ReadError` where it is neither.
+        """
+        entries = list(islice(self.entries(data), most + 1))
+        return len(entries) <= most and (len(entries) < 2 or all(number is None for number, _, _ in entries))
+
+    def _unwrapped(self, data: object) -> object:
+        """Return the frames, out of the object that may be around them."""
+        if not isinstance(data, dict) or self.is_one(data):
+            return data
+        inner = next((data[key] for key in LISTS if isinstance(data.get(key), (list, dict))), None)
+        if inner is not None:
+            return inner
+        column = first_of(data, self.keys)
+        several = isinstance(column, list) and len(column) > CROWD and not self.is_one(column[0])
+        return column if several else data  # of all frames, beside other columns
+
+    def entries(self, data: object) -> Iterator[tuple[int | None, Any, str]]:
+        """Yield (number or None, entry, place) of a clip's frames. Raises `ReadError` where it is none."""
+        data = self._unwrapped(data)
         one = frame_number(self.path.stem) or 0
         if isinstance(data, dict):
             if not self.is_one(data) and data and all(frame_number(Path(key).stem) is not None for key in data):

@@ -16,37 +16,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import ReadError
-from .framed import LISTS, FramedJson
+from .framed import CROWD, LISTS, FramedJson
 from .mediapipe_landmarks import COUNT, Landmarks, landmark_index
 from .mediapipe_table import is_table, read_table
 from .parsing import first_of, number, numbers
 from .reading import Reading, Request
 from .source import Source
 
-_IMAGE = (
-    "pose_landmarks",
-    "poseLandmarks",
-    "landmarks",
-    "landmark",
-    "keypoints",
-    "pose",
-    "normalized_landmarks",
-    "image_landmarks",
-)
+_IMAGE = ("pose_landmarks", "poseLandmarks", "landmarks", "landmark", "keypoints", "pose", "normalized_landmarks")
 _WORLD = ("pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks", "keypoints3D")
-_OWN = (
-    "name",
-    "landmark",
-    "landmark_name",
-    "part",
-    "joint",
-    "id",
-    "index",
-    "idx",
-    "landmark_id",
-    "landmarkId",
-    "landmark_index",
-)
+_OWN = ("name", "landmark", "landmark_name", "part", "joint", "id", "index", "idx", "landmark_id", "landmarkId")
 _VISIBILITY = ("visibility", "score", "confidence", "presence", "likelihood")
 _AXES = ("x", "y", "z", "visibility")
 _LEAST = 8
@@ -60,6 +39,8 @@ def recognise(source: Source) -> bool:
     if not source.is_json:
         return not source.is_folder and is_table(source.text)
     data: Any = source.json
+    if source.is_folder and not FramedJson(source.sample, Request(), _is_point, _IMAGE).is_one_frame(data, CROWD):
+        return False  # a folder of clips
     if isinstance(data, dict):
         data = next((data[key] for key in LISTS if isinstance(data.get(key), (list, dict))), data)
     if _is_point(data):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,11 @@ def landmark_index(name: object) -> int | None:
         return None
     if isinstance(name, (int, float)):
         return int(name) if 0 <= name < COUNT and name == int(name) else None
-    if not isinstance(name, str) or len(name) > 60:
-        return None
+    return _index_of(name) if isinstance(name, str) and len(name) <= 60 else None
+
+
+@lru_cache(maxsize=1024)
+def _index_of(name: str) -> int | None:
     plain = plain_name(re.sub(r"^(PoseLandmark|pose)[ ._](?=.*[a-z]{3})", "", name, flags=re.I))
     if plain in _BY_NAME:
         return _BY_NAME[plain]

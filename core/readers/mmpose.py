@@ -31,6 +31,8 @@ def recognise(source: Source) -> bool:
     if not source.is_json:
         return False
     data: Any = source.json
+    if source.is_folder and not FramedJson(source.sample, Request(), _is_instance, _INSTANCES).is_one_frame(data):
+        return False  # a folder of clips
     if isinstance(data, dict):
         if isinstance(data.get("instance_info"), list):
             return True

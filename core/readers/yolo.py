@@ -33,6 +33,8 @@ def recognise(source: Source) -> bool:
     if not source.is_json:
         return is_labels(source.text)
     data: Any = source.json
+    if source.is_folder and not FramedJson(source.sample, Request(), _is_detection, _DETECTIONS).is_one_frame(data):
+        return False  # a folder of clips
     for _ in range(4):
         if isinstance(data, dict) and not _is_detection(data):
             inner = first_of(data, (*_DETECTIONS, "frames", "data"))
