@@ -31,7 +31,7 @@ LAYOUT_ITEMS = (("auto", "By Content", "Tell the layout by the number of keypoin
 
 
 class POSELIFT_OT_import_keypoints(bpy.types.Operator, ImportHelper):
-    """Read 2D keypoints of people: a folder of OpenPose files, COCO results, or a Poselift track"""
+    """Read 2D keypoints of people, in whatever their detector wrote: a file, or a folder with one file per frame"""
 
     bl_idname = "poselift.import_keypoints"
     bl_label = "Import Keypoints"

@@ -64,9 +64,11 @@ class Seen:
 
 
 def motion(layout: str, frames: int = 60, fps: Fraction | float = 30) -> Seen:
-    """Return the figure as a perfect detector of a layout sees it."""
-    exact = make_clip.true_keypoints(make_clip.body_points(*make_clip.animate(frames, fps)), LAYOUTS[layout])
-    return Seen(exact[None], np.full((1, *exact.shape[:2]), 0.9), Fraction(fps))
+    """Return the figure as a perfect detector of a layout sees it; points that the figure lacks are missing."""
+    points = make_clip.body_points(*make_clip.animate(frames, fps))
+    nowhere = np.full((frames, 3), np.nan)
+    exact = make_clip.true_keypoints({name: points.get(name, nowhere) for name in LAYOUTS[layout].joint_names}, LAYOUTS[layout])
+    return Seen(exact[None], np.where(np.isfinite(exact).all(-1), 0.9, 0.0)[None], Fraction(fps))
 
 
 def triples(keypoints: Floats, scores: Floats) -> Row:

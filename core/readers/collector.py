@@ -34,7 +34,7 @@ class Collector:
         """Add one person's [x, y, score, ...] of a frame. Raises `ReadError` where it is no such list."""
         if not isinstance(values, list):
             raise ReadError(f"keypoints must be a list of numbers, not {type(values).__name__}.", path, place)
-        if len(values) != self.width:
+        if len(values) != self.width or not values:
             self._check_width(len(values), path, place)
         before = len(self.values)
         try:
