@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import PoseliftError
-from ..core.readers import detect_format, find_clips, read
 from ..core.track import KeypointTrack
+from .sources import detect_format, find_clips, read
 from .terminal import DONE, FAILED, say, show
 
 

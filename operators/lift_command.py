@@ -12,8 +12,9 @@ from pathlib import Path
 from ..core.errors import OutputError, PoseliftError, SettingsError
 from ..core.motion.motion import Motion
 from ..core.pipeline import LiftSettings, lift
-from ..core.readers import find_clips, read
 from ..core.track import KeypointTrack
+from .camera_options import Given
+from .sources import find_clips, read
 from .terminal import DONE, FAILED, progress_bar, say, show
 
 ENDINGS = (".blend", ".bvh", ".npz")
@@ -32,6 +33,7 @@ def lift_inputs(options: argparse.Namespace) -> int:
         smoothing=options.smoothing,
     )
     clips, reports = _clips(options.inputs)
+    given = Given.of(options, len(clips))
     outputs = _outputs([clip for clip in clips if clip is not None], Path(options.output), f".{options.to}")
     needs_blender = bool(options.preview) or any(output.suffix != ".npz" for output in outputs.values())
     if needs_blender and not importlib.util.find_spec("bpy"):
@@ -40,9 +42,9 @@ def lift_inputs(options: argparse.Namespace) -> int:
         )
     for clip, output in outputs.items():
         try:
-            for motion in _lift_clip(clip, options, settings):
+            for track, motion in _lift_clip(clip, options, settings, given):
                 target = _target(output, motion, options.person)
-                _write(motion, target, Path(options.preview) if options.preview else None)
+                _write(motion, target, Path(options.preview) if options.preview else None, given, track)
                 reports.append({"output": str(target), **motion.report.to_dict()})
                 if not options.quiet:
                     say("\n".join([*motion.report.lines(), f"wrote {target}"]))
@@ -85,7 +87,9 @@ def _outputs(clips: list[Path], output: Path, ending: str) -> dict[Path, Path]:
     return named
 
 
-def _lift_clip(clip: Path, options: argparse.Namespace, settings: LiftSettings) -> Iterator[Motion]:
+def _lift_clip(
+    clip: Path, options: argparse.Namespace, settings: LiftSettings, given: Given
+) -> Iterator[tuple[KeypointTrack, Motion]]:
     with progress_bar(clip.name, 1.0, "clip", options.quiet) as bar:
         shown = 0.0
 
@@ -98,7 +102,8 @@ def _lift_clip(clip: Path, options: argparse.Namespace, settings: LiftSettings) 
         tracks = read(clip, file_format=options.format, layout=options.layout, progress=lambda share: show(0.1 * share, "read"))
         for track in _chosen(tracks, options.person):
             shown = 0.0
-            yield lift(track, settings, show)
+            track, told = given.told(track, settings)
+            yield track, lift(track, told, show)
 
 
 def _chosen(tracks: list[KeypointTrack], person: str) -> list[KeypointTrack]:
@@ -117,7 +122,7 @@ def _target(output: Path, motion: Motion, person: str) -> Path:
     return output.with_stem(f"{output.stem}_{motion.person}") if person == "all" else output
 
 
-def _write(motion: Motion, target: Path, preview: Path | None) -> None:
+def _write(motion: Motion, target: Path, preview: Path | None, given: Given, track: KeypointTrack) -> None:
     """Write one motion in its output's format, and a still of it where asked for."""
     if target.suffix == ".npz":
         motion.save(target)
@@ -127,6 +132,7 @@ def _write(motion: Motion, target: Path, preview: Path | None) -> None:
 
     files.new_file()
     built = build.apply(motion)
+    given.show(motion, built.camera, build.BuildSettings().frame_start, track)
     if target.suffix == ".blend":
         export.save_blend(target)
     elif target.suffix == ".bvh":

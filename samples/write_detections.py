@@ -320,6 +320,11 @@ WRITERS: Mapping[str, tuple[str, Callable[[Path, Seen], Path]]] = {
 """File or folder name -> the layout of its keypoints, and who writes it."""
 
 
+def format_of(name: str) -> str:
+    """Return the format that a name in `WRITERS` is of."""
+    return name.split(".")[0].split("_")[0]
+
+
 def write_all(folder: Path, frames: int = 60, fps: Fraction | float = 30) -> list[Path]:
     """Write the motion in all formats into a folder, which is made; layouts that are not known are left out."""
     return [

@@ -62,10 +62,7 @@ def detect_format(path: Path) -> str:
     if not path.exists():
         raise ReadError("no such file or folder.", path)
     source = Source(path)
-    if source.is_folder:
-        if not source.files:
-            raise ReadError("the folder holds no frame files (.json or .txt), so it is no clip.", path)
-    elif not source.head.strip():
+    if not source.head.strip():
         raise ReadError("the file is empty.", path)
     for form in FORMATS.values():
         if (form.frames or not source.is_folder) and _recognised(form, source):

@@ -2,20 +2,31 @@
 """OpenPose's JSON output: a folder with one file per frame, or a single such file.
 
 Format: OpenPose's documentation, "output format": {"people": [{"pose_keypoints_2d": [x, y, score, ...]}, ...]}, pixels,
-(0, 0, 0) where missing. It says neither the frame rate nor the image size.
+(0, 0, 0) where missing; beside the body also "face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d".
+It says neither the frame rate nor the image size.
+
+A clip has a file per frame, and these differ in little but their numbers: `openpose_shape` takes these out, and a block of
+frames' numbers is parsed at once. Whatever is not as usual goes through Python's JSON, which also finds out what is wrong
+and where.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ..errors import ReadError
-from .collector import Collector
-from .files import frame_number, read_json
+from .files import frame_number, parse_json
+from .openpose_rows import Rows
+from .openpose_shape import Shapes, people_of
 from .reading import Reading, Request
-from .source import Source, numbered_files
+from .source import Source, numbered_names
 
-_KEYS = ("pose_keypoints_2d", "pose_keypoints")
+_BLOCK = 256
+"""Frames at a time: it bounds the memory beside the result, and a block's numbers fit the processor's cache."""
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_USUAL = 1 << 16
+"""Bytes; hardly any frame has more."""
 
 
 def recognise(source: Source) -> bool:
@@ -29,26 +40,44 @@ def read(path: Path, request: Request) -> Reading:
     Frames are ordered by the last number in the file name; numbers that are left out are frames without people.
     Raises `ReadError` with the file and place at fault.
     """
-    frames = numbered_files(path) if path.is_dir() else [(frame_number(path.stem) or 0, path)]
-    collector = Collector()
-    for done, (number, file) in enumerate(frames):
-        if done % 64 == 0:
-            request.advance(done / len(frames))
-        _read_frame(file, number, collector)
-    return collector.reading([number for number, _ in frames])
+    folder, frames = (
+        (path, numbered_names(path)) if path.is_dir() else (path.parent, [(frame_number(path.stem) or 0, path.name)])
+    )
+    shapes, rows = Shapes(), Rows()
+    for at in range(0, len(frames), _BLOCK):
+        request.advance(at / len(frames))
+        block = frames[at : at + _BLOCK]
+        texts = _contents(folder, block)
+        if not rows.add_block([number for number, _ in block], shapes.cut(texts)):
+            for (number, name), text in zip(block, texts, strict=True):
+                _add_frame(folder / name, number, text, rows, shapes)
+    return rows.reading([number for number, _ in frames])
 
 
-def _read_frame(file: Path, number: int, collector: Collector) -> None:
-    data = read_json(file)
-    people = data.get("people") if isinstance(data, dict) else None
-    if not isinstance(people, list):
-        raise ReadError("no list 'people': this is not a frame of OpenPose.", file)
-    for index, person in enumerate(people):
-        place = f"person {index + 1}"
-        if not isinstance(person, dict):
-            raise ReadError(f"a person must be an object, not {type(person).__name__}.", file, place)
-        values = next((person[key] for key in _KEYS if key in person), None)
-        if values is None:
-            raise ReadError(f"no '{_KEYS[0]}'.", file, place)
-        if values:  # OpenPose writes an empty list for a person of whom only hands or face were found
-            collector.add(number, values, file, place)
+def _contents(folder: Path, block: list[tuple[int, str]]) -> list[bytes]:
+    start = f"{folder}{os.sep}"
+    return [_content(start + name) for _, name in block]
+
+
+def _content(file: str) -> bytes:
+    """Return a small file's bytes, in half the time that Python's file objects take."""
+    try:
+        handle = os.open(file, _FLAGS)
+        try:
+            text = os.read(handle, _USUAL)
+            while len(text) % _USUAL == 0 and (more := os.read(handle, _USUAL)):
+                text += more
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise ReadError(f"cannot be read: {error.strerror or error}.", file) from error
+    return text
+
+
+def _add_frame(file: Path, number: int, text: bytes, rows: Rows, shapes: Shapes) -> None:
+    """Add a frame through Python's JSON, checking everything, and remember what such files look like."""
+    people = people_of(parse_json(text, file), file)
+    for place, person in people:
+        if person["body"]:  # OpenPose writes an empty list for a person of whom only hands or face were found
+            rows.add_person(number, person, file, place)
+    shapes.learn(text, [person for _, person in people])

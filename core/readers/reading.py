@@ -59,7 +59,8 @@ class Reading:
     frames: (N,) frame numbers as the source counts.
     numbers: the frame numbers that the source has, with those that show nobody; None: those of `frames`.
     identities: (N,) names of people where the source has them. joint_names: (K,) where the source has them.
-    skeleton: the layout where the format has only one. times: (len(numbers),) seconds. Everything else as in `KeypointTrack`.
+    skeleton: the layout where the format has only one. hands, face: whether OpenPose's 21 keypoints of either hand and the 70
+    of the face come behind the body's. times: (len(numbers),) seconds. Everything else as in `KeypointTrack`.
     """
 
     keypoints: Floats
@@ -70,6 +71,8 @@ class Reading:
     joint_names: Sequence[str] | None = None
     skeleton: Skeleton | None = None
     parents: Sequence[int] | None = None
+    hands: bool = False
+    face: bool = False
     shares: bool | None = None
     fps: Fraction | None = None
     image_size: tuple[int, int] | None = None

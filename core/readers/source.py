@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Container
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from .files import frame_number, read_json
 
 HEAD = 1 << 16
 """Bytes of a file that formats are told by."""
-_PATIENCE = 4096
-"""Frame files whose size is looked at for one that is not empty."""
+_GLANCE = 4096
+"""Entries of a folder that are looked at to tell what it is."""
 _EMPTY = 8
 """Bytes of a frame file that shows nobody, such as "[]"."""
 
@@ -32,31 +33,27 @@ class Source:
         self.is_folder = path.is_dir()
 
     @cached_property
-    def files(self) -> list[Path]:
-        """The frame files: the file itself, or a folder's files with its most frequent ending, by frame number."""
-        if not self.is_folder:
-            return [self.path]
-        names = [name for name in _names(self.path) if Path(name).suffix.lower() in FRAME_ENDINGS]
-        if not names:
-            return []
-        endings = [Path(name).suffix.lower() for name in names]
-        ending = max(FRAME_ENDINGS, key=endings.count)
-        numbers = {name: frame_number(Path(name).stem) for name in names if _ends(name, ending)}
-        # Names without a number, such as a list of classes, are no frames: last.
-        return [self.path / n for n in sorted(numbers, key=lambda n: (numbers[n] is None, numbers[n] or 0, n))]
+    def ending(self) -> str:
+        """The ending of a folder's frame files: the more frequent one. Empty where there is none, or for a file."""
+        names = _names(self.path, _GLANCE) if self.is_folder else []
+        counts = {ending: sum(_ends(name, ending) for name in names) for ending in FRAME_ENDINGS}
+        best = max(FRAME_ENDINGS, key=lambda ending: counts[ending])
+        return best if counts[best] else ""
 
     @cached_property
     def sample(self) -> Path:
-        """The file to look into: the first frame file that has any content. Raises `ReadError` where there is none."""
-        if not self.files:
-            raise ReadError("the folder holds no frame files (.json or .txt).", self.path)
-        for file in self.files[:_PATIENCE]:
-            try:
-                if not self.is_folder or file.stat().st_size > _EMPTY:
-                    return file
-            except OSError:
-                continue
-        return self.files[0]
+        """The file to look into: a folder's first frame file that has any content.
+
+        Raises `ReadError` where there is none.
+        """
+        if not self.is_folder:
+            return self.path
+        if not self.ending:
+            raise ReadError("the folder holds no frame files (.json or .txt), so it is no clip.", self.path)
+        names = [name for name in _names(self.path, _GLANCE) if _ends(name, self.ending)]
+        # Names without a number, such as that of a list of classes, are no frames: last.
+        files = [self.path / name for name in sorted(names, key=lambda name: (not any(map(str.isdecimal, name)), name))]
+        return next((file for file in files if _size(file) > _EMPTY), files[0])
 
     @cached_property
     def head(self) -> bytes:
@@ -104,7 +101,12 @@ FRAME_ENDINGS = (".json", ".txt")
 
 
 def numbered_files(folder: Path, ending: str = ".json", but: Container[str] = ()) -> list[tuple[int, Path]]:
-    """Return (frame number, file) of a folder's files with an ending, in order.
+    """Return (frame number, file) of a folder's files with an ending, in order; see `numbered_names`."""
+    return [(number, folder / name) for number, name in numbered_names(folder, ending, but)]
+
+
+def numbered_names(folder: Path, ending: str = ".json", but: Container[str] = ()) -> list[tuple[int, str]]:
+    """Return (frame number, name) of a folder's files with an ending, in order.
 
     The number is the last one in the name. but: names of files that are no frames, in lower case. Raises `ReadError` where
     they are no one clip.
@@ -112,20 +114,44 @@ def numbered_files(folder: Path, ending: str = ".json", but: Container[str] = ()
     names = [name for name in _names(folder) if _ends(name, ending) and name.lower() not in but]
     if not names:
         raise ReadError(f"the folder holds no {ending} file; give one that holds a detector's files, one per frame.", folder)
-    numbered = {name: frame_number(name[: -len(ending)]) for name in names}
-    without = sorted(name for name, number in numbered.items() if number is None)
-    if without and len(names) > 1:
-        raise ReadError("no frame number in the file name.", folder / without[0])
-    frames = sorted((number or 0, name) for name, number in numbered.items())
+    frames = _alike(names) or sorted(((frame_number(name[: -len(ending)]), name) for name in names), key=_with_none_first)
+    if frames[0][0] is None and len(names) > 1:
+        raise ReadError("no frame number in the file name.", folder / frames[0][1])
     for (number, name), (following, other) in pairwise(frames):
         if number == following:
             raise ReadError(f"'{name}' and '{other}' are both frame {number}; give each clip a folder of its own.", folder)
-    return [(number, folder / name) for number, name in frames]
+    return [(number or 0, name) for number, name in frames]
 
 
-def _names(folder: Path) -> list[str]:
+def _alike(names: list[str]) -> list[tuple[int | None, str]] | None:
+    """Return the numbers of names that are alike but for their last number, several times as fast as name by name."""
+    found = re.search(r"^(.*?)[0-9]{1,15}([^0-9]*)$", names[0])
+    if found is None:
+        return None
+    before, after = found.groups()
+    start, stop = len(before), -len(after) or None
+    digits = [name[start:stop] for name in names if name.startswith(before) and name.endswith(after)]
+    if len(digits) < len(names) or not all(map(str.isdecimal, digits)) or max(map(len, digits)) > 15:
+        return None
+    return sorted(zip(map(int, digits), names, strict=True))
+
+
+def _with_none_first(entry: tuple[int | None, str]) -> tuple[int, str]:
+    return (-1 if entry[0] is None else entry[0]), entry[1]
+
+
+def _size(file: Path) -> int:
     try:
-        return [entry.name for entry in os.scandir(folder) if not entry.name.startswith(".") and entry.is_file()]
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def _names(folder: Path, most: int | None = None) -> list[str]:
+    """Return the names of a folder's visible files, of its first `most` entries. Raises `ReadError` where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in islice(entries, most) if entry.name[0] != "." and entry.is_file()]
     except OSError as error:
         raise ReadError(f"the folder cannot be read: {error.strerror or error}.", folder) from error
 

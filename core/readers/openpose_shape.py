@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the files of one clip have in common: everything but the numbers in their lists.
+
+A shape is learned from a file that was parsed and checked in full. A later file that agrees with it in every byte between
+the lists has the same structure, and its lists are cut out without parsing anything else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ReadError
+
+PARTS: dict[str, tuple[str, ...]] = {
+    "body": ("pose_keypoints_2d", "pose_keypoints"),
+    "l_hand": ("hand_left_keypoints_2d", "hand_left_keypoints"),
+    "r_hand": ("hand_right_keypoints_2d", "hand_right_keypoints"),
+    "face": ("face_keypoints_2d", "face_keypoints"),
+    "person": ("person_id",),
+}
+"""The lists of a person that are read, by the names that OpenPose's versions give them."""
+
+_PART_OF = {key: part for part, keys in PARTS.items() for key in keys}
+_LIST = re.compile(rb'"(\w+)"\s*:\s*\[([^\[\]"{}]+)\]')
+_MOST = 64
+"""Shapes that are remembered: a clip has one per number of people, more where hands come and go."""
+
+Person = dict[str, Any]
+
+
+def people_of(data: object, file: Path) -> list[tuple[str, Person]]:
+    """Return each person's lists by part, with its place for messages. Raises `ReadError` where it is no OpenPose frame."""
+    people = data.get("people") if isinstance(data, dict) else None
+    if not isinstance(people, list):
+        raise ReadError("no list 'people': this is not a frame of OpenPose.", file)
+    out = []
+    for index, person in enumerate(people):
+        place = f"person {index + 1}"
+        if not isinstance(person, dict):
+            raise ReadError(f"a person must be an object, not {type(person).__name__}.", file, place)
+        parts = {part: next((person[key] for key in keys if key in person), None) for part, keys in PARTS.items()}
+        if parts["body"] is None:
+            raise ReadError(f"no '{PARTS['body'][0]}'.", file, place)
+        out.append((place, parts))
+    return out
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The bytes before, between and behind a file's lists, and which of the lists are which part of the people, in order."""
+
+    pieces: tuple[bytes, ...]
+    lists: Mapping[str, tuple[int, ...]]
+
+
+Cut = tuple[Shape, list[bytes]]
+
+
+class Shapes:
+    """The shapes of a clip's files, those met last first."""
+
+    def __init__(self) -> None:
+        self._known: list[Shape] = []
+
+    def cut(self, texts: list[bytes]) -> list[Cut] | None:
+        """Return each file's shape and the text of its lists; None where one has no known shape."""
+        out: list[Cut] = []
+        for text in texts:
+            for place, shape in enumerate(self._known):
+                values = _between(text, shape.pieces)
+                if values is not None:
+                    if place:
+                        self._known.insert(0, self._known.pop(place))
+                    out.append((shape, values))
+                    break
+            else:
+                return None
+        return out
+
+    def learn(self, text: bytes, people: list[Person]) -> None:
+        """Remember the shape of a file that holds these people, where the parts of each follow from their order."""
+        pieces, parts, at = [], [], 0
+        for found in _LIST.finditer(text):
+            pieces.append(text[at : found.start(2)])
+            parts.append(_PART_OF.get(found[1].decode(), ""))
+            at = found.end(2)
+        has = {part: [bool(person[part]) for person in people] for part in PARTS}
+        if all(parts.count(part) == sum(each) and (all(each) or not any(each)) for part, each in has.items()):
+            lists = {part: tuple(n for n, name in enumerate(parts) if name == part) for part in PARTS}
+            self._known = [Shape((*pieces, text[at:]), lists), *self._known[: _MOST - 1]]
+
+
+def _between(text: bytes, pieces: tuple[bytes, ...]) -> list[bytes] | None:
+    """Return what lies between pieces that a text consists of, in order; None where it does not."""
+    if not (text.startswith(pieces[0]) and text.endswith(pieces[-1])):
+        return None
+    if len(pieces) == 1:
+        return [] if len(text) == len(pieces[0]) else None
+    at, last, out = len(pieces[0]), len(text) - len(pieces[-1]), []
+    for piece in pieces[1:-1]:
+        end = text.find(piece, at, last)
+        if end < 0:
+            return None
+        out.append(text[at:end])
+        at = end + len(piece)
+    return [*out, text[at:last]] if at <= last else None
