@@ -50,8 +50,11 @@ def parse_json(text: bytes, path: Path) -> Any:
 
 
 def frame_number(name: str) -> int | None:
-    """Return the last number in a name without its ending (`clip2_000012_keypoints` -> 12), None where there is none."""
-    digits = re.findall(r"[0-9]+", name)
+    """Return the last number in a name without its ending (`clip2_000012_keypoints` -> 12), None where there is none.
+
+    Roboflow's exports have a hash after `.rf.`, which does not count.
+    """
+    digits = re.findall(r"[0-9]+", name.split(".rf.")[0])
     return int(digits[-1]) if digits and len(digits[-1]) < 16 else None
 
 
@@ -85,7 +88,10 @@ def choose_layout(keypoints: Floats, scores: Floats, layout: str, path: Path) ->
         if len(LAYOUTS[layout]) != count:
             raise ReadError(f"{count} keypoints per person, but the layout '{layout}' has {len(LAYOUTS[layout])}.", path)
         return LAYOUTS[layout], []
-    candidates = CANDIDATES[count]
+    candidates = CANDIDATES.get(count) or tuple(known for known in LAYOUTS.values() if len(known) == count)
+    if not candidates:
+        known = ", ".join(f"{name} ({len(skeleton)})" for name, skeleton in LAYOUTS.items())
+        raise ReadError(f"{count} keypoints per person are no known layout; known are {known}.", path)
     if len(candidates) == 1:
         return candidates[0], []
     return tell_layout(keypoints, scores, candidates)
