@@ -24,9 +24,7 @@ _CLEAR = 1.5  # how much worse the second best must be
 _UNUSUAL = 3.0  # times the clip's median step
 
 
-def link(
-    found: Detections, max_gap: int | None = None, fps: float | None = None, body: int | None = None
-) -> Indices:
+def link(found: Detections, max_gap: int | None = None, fps: float | None = None, body: int | None = None) -> Indices:
     """Return the person of each detection, (N,) numbers from 0, -1 for duplicates of another detection.
 
     max_gap: frames without a detection that a person survives (default: one second). fps: frames per second (default: 30).

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ReadError
+from ..json_file import read_json
 from .collector import Collector
-from .files import frame_number, read_json
+from .files import frame_number
 from .parsing import frame_of, identity, numbers
 from .reading import Reading, Request
 from .source import Source, numbered_files

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ReadError
+from ..json_file import read_json
 from .collector import Collector
-from .files import frame_number, read_json
+from .files import frame_number
 from .parsing import first_of, footage, frame_of, identity, image_size, numbers
 from .reading import MAX_SPAN, Reading, Request
 from .source import Source

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ReadError
-from .files import CANDIDATES
+from ..layouts import known_lengths
 from .reading import Reading
 
 
@@ -47,7 +47,7 @@ class Collector:
             self.identities.append(identity)
 
     def _check_width(self, width: int, path: Path, place: str) -> None:
-        known = [3 * count for count in CANDIDATES]
+        known = [3 * count for count in known_lengths()]
         if width % 3 or not width or not (self.named or width in known):
             why = (
                 "holds no triples x, y, score" if self.named else f"is none of the known lengths ({', '.join(map(str, known))})"

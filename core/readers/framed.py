@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ReadError
-from .files import frame_number, read_json
+from ..json_file import read_json
+from .files import frame_number
 from .parsing import FRAME_KEYS, TIME_KEYS, first_of, footage, frame_of, set_times, time_of
 from .reading import Reading, Request
 from .source import numbered_files

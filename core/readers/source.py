@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ReadError
-from .files import frame_number, read_json
+from ..json_file import read_json
+from .files import frame_number
 
 HEAD = 1 << 16
 """Bytes of a file that formats are told by."""
