@@ -19,10 +19,9 @@ from .joining import student
 _SIGHT = 1.5  # seconds that a look takes
 _SAMPLES = 16
 _STEPS = 3.0  # samples per second that are news
-_LENGTHS = 3.0  # independent lengths that the proportions count for
+_LENGTHS = 5.0  # independent lengths that the proportions count for
 _SAME_LENGTH, _OTHER_LENGTH, _OTHER_SIZE = 0.015, 0.1, 0.15  # standard deviations, in log
-_LOOKS, _PRIOR = 12, 4  # pairs of looks at the clip, and as many as how many of them what is usual counts
-_APART = 2.0  # seconds between the looks of a pair
+_LOOKS, _PRIOR = 16, 4  # pairs of looks at the clip, and as how many of them what is usual counts
 _USUAL_GROWTH, _USUAL_TURNING = 0.03, 1.0
 _CAUTION = 0.8  # quantile of the changes in the clip that is taken for usual
 
@@ -36,19 +35,18 @@ class Habits:
     turning: float
 
     @classmethod
-    def of(cls, found: Detections, chains: list[Indices], rate: float) -> Habits:
-        """Measure it at some places of a clip's longest chains."""
-        apart, sight = round(_APART * rate), round(_SIGHT * rate)
-        long = sorted((chain for chain in chains if len(chain) >= apart + 2 * sight), key=len, reverse=True)[:_LOOKS]
+    def of(cls, found: Detections, stretches: list[Indices], rate: float) -> Habits:
+        """Measure it, in some stretches of a clip in which identities are sure, between their first and last moments."""
+        long = [stretch for stretch in stretches if len(stretch) >= max(6, _SIGHT * rate)]
         growth, turning = [_USUAL_GROWTH] * _PRIOR, [_USUAL_TURNING] * _PRIOR
-        for chain in long:
-            for at in np.linspace(0, len(chain) - apart - sight, max(2, _LOOKS // len(long))).astype(int):
-                one, two = (Body.of(found, chain[k : k + sight], rate) for k in (at, at + apart))
-                change = one.change(two)
-                if change is not None:
-                    seconds = max(two.middle - one.middle, 0.1)
-                    growth.append(abs(change.growth) / seconds)
-                    turning.append(change.excess() / seconds)
+        for stretch in long[:: max(1, len(long) // _LOOKS)]:
+            half = min(len(stretch) // 2, round(_SIGHT * rate))
+            one, two = Body.of(found, stretch[:half], rate), Body.of(found, stretch[-half:], rate)
+            change = one.change(two)
+            if change is not None:
+                seconds = max(two.middle - one.middle, 0.1)
+                growth.append(np.sqrt(max(change.growth**2 - _SAME_LENGTH**2, 0.0)) / seconds)
+                turning.append(change.excess() / seconds)
         return cls(float(np.quantile(growth, _CAUTION)), float(np.quantile(turning, _CAUTION)))
 
 

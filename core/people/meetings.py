@@ -22,7 +22,7 @@ _LEAST = 5  # detections of a person that can meet anybody
 _NEAR = 0.25  # of the larger person's size, between the centres
 _LULL = 0.4  # seconds apart that do not end a meeting
 _SHORT = 3  # frames of a gap within which distances say enough
-_HYSTERESIS = 1.0  # in log, for what linking found
+_HYSTERESIS = 0.5  # in log, for what linking found
 
 
 @dataclass
@@ -40,9 +40,10 @@ def untangle(found: Detections, chains: list[Indices], rate: float, usual: float
     chains: each person's detections in order of time; usual: the median distance between neighbouring frames.
     """
     chains = list(chains)
-    habits = Habits.of(found, chains, rate)
+    meetings = sorted(_meetings(found, chains, rate), key=lambda meeting: meeting.start)
+    habits = Habits.of(found, _stretches(found, chains, meetings), rate)
     now = np.arange(len(chains))  # whose the rest of a chain is by now
-    for meeting in _meetings(found, chains, rate):
+    for meeting in meetings:
         people = np.unique(now[list(meeting.people)])
         before, after = _parted(found, chains, people, meeting)
         rows, columns = np.flatnonzero([len(b) > 0 for b in before]), np.flatnonzero([len(a) > 0 for a in after])
@@ -57,7 +58,7 @@ def untangle(found: Detections, chains: list[Indices], rate: float, usual: float
 
 
 def _meetings(found: Detections, chains: list[Indices], rate: float) -> Iterator[Meeting]:
-    """Yield the meetings in order of time; where a person is not seen, the place is taken from before and after."""
+    """Yield the meetings; where a person is not seen, the place is taken from before and after."""
     frames, who, places = [], [], []
     for number, chain in enumerate(chains):
         if len(chain) < _LEAST:
@@ -99,7 +100,19 @@ def _meetings(found: Detections, chains: list[Indices], rate: float) -> Iterator
             else:
                 still.append(other)
         going = [*still, meeting]
-    yield from sorted(going, key=lambda m: m.start)
+    yield from going
+
+
+def _stretches(found: Detections, chains: list[Indices], meetings: list[Meeting]) -> list[Indices]:
+    """Return the parts of chains between meetings."""
+    cuts: dict[int, list[int]] = {}
+    for meeting in meetings:
+        for person in meeting.people:
+            cuts.setdefault(person, []).extend((meeting.start, meeting.end + 1))
+    out = []
+    for person, chain in enumerate(chains):
+        out += np.split(chain, np.searchsorted(found.frames[chain], cuts.get(person, [])))[::2]
+    return out
 
 
 def _parted(
@@ -159,11 +172,9 @@ def _moments(found: Detections, chains: list[Indices], meeting: Meeting, usual: 
     out = np.zeros_like(links)
     for a in range(count):
         for b in range(a):
-            two_by_two = np.ix_([a, b], [a, b])
-            whole = exists[two_by_two].all((0, 1))
+            two = np.ix_([a, b], [a, b])
             out[a, b] = links[a, b] + links[b, a] - links[a, a] - links[b, b]
-            out[a, b, ~whole] = 0.0
-            for f in np.flatnonzero(whole & (gap[two_by_two].max((0, 1)) > _SHORT)):
+            for f in np.flatnonzero((gap[two].max((0, 1)) > _SHORT)):
                 # The same gap goes on: so does what it says.
                 same = f > 0 and (places[[a, b], f] == places[[a, b], f - 1]).all()
                 out[a, b, f] = out[a, b, f - 1] if same else _over_gap(found, [chains[a], chains[b]], places[[a, b], f], rate)
@@ -173,11 +184,13 @@ def _moments(found: Detections, chains: list[Indices], meeting: Meeting, usual: 
 
 def _over_gap(found: Detections, two: list[Indices], places: Indices, rate: float) -> float:
     """Return how much worse two chains go on as each other from some places in them on, in log, by their courses alone."""
-    ends = Ends.of(found, [chain[:k] for chain, k in zip(two, places, strict=True)], True, rate)
-    starts = Ends.of(found, [chain[k:] for chain, k in zip(two, places, strict=True)], False, rate)
-    keep_keep_cross_cross = affinity(ends, starts, np.array([0, 1, 0, 1]), np.array([0, 1, 1, 0]), rate)
-    keep, cross = np.minimum(keep_keep_cross_cross, 0.0).reshape(2, 2).sum(1)
-    return float(cross - keep)
+    heads = [chain[:k] for chain, k in zip(two, places, strict=True)]
+    tails = [chain[k:] for chain, k in zip(two, places, strict=True)]
+    i, j = np.array([[i, j] for i in (0, 1) for j in (0, 1) if len(heads[i]) and len(tails[j])]).T
+    ends = Ends.of(found, [head if len(head) else two[0] for head in heads], True, rate)
+    starts = Ends.of(found, [tail if len(tail) else two[0] for tail in tails], False, rate)
+    cost = np.minimum(affinity(ends, starts, i, j, rate), 0.0)
+    return float(cost[i != j].sum() - cost[i == j].sum())
 
 
 def _successors(cost: Floats, rows: Indices, columns: Indices, moments: _Moments) -> dict[int, int]:
