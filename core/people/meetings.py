@@ -10,24 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..assignment import assign
-from .detections import Detections, Floats, Indices, Mask, distances, pairs
-from .joining import Ends, affinity, student
+from .bodies import Body, Habits
+from .detections import Detections, Floats, Indices, distances, pairs
+from .joining import Ends, affinity
 
 _LEAST = 5  # detections of a person that can meet anybody
 _NEAR = 0.25  # of the larger person's size, between the centres
 _LULL = 0.4  # seconds apart that do not end a meeting
-_SIGHT = 1.5  # seconds before and after that a body is known from
-_SAMPLES = 24
-_STEPS = 3.0  # samples per second that are news
-_BODY = 3.0  # independent lengths that a body counts for
-_SAME_LENGTH, _OTHER_LENGTH, _OTHER_SIZE = 0.015, 0.1, 0.15  # standard deviations, in log
-_LOOKS, _PRIOR, _USUAL_CHANGE = 12, 4, 0.03  # at the clip, and as many as that for what is usual: log size per second
-_HYSTERESIS = 1.0  # in log, for what linking found
+_SHORT = 3  # frames of a gap within which distances say enough
+_HYSTERESIS = 0.5  # in log, for what linking found
 
 
 @dataclass
@@ -45,16 +40,17 @@ def untangle(found: Detections, chains: list[Indices], rate: float, usual: float
     chains: each person's detections in order of time; usual: the median distance between neighbouring frames.
     """
     chains = list(chains)
-    restless = _restlessness(found, chains, rate)
+    meetings = sorted(_meetings(found, chains, rate), key=lambda meeting: meeting.start)
+    habits = Habits.of(found, _stretches(found, chains, meetings), rate)
     now = np.arange(len(chains))  # whose the rest of a chain is by now
-    for meeting in _meetings(found, chains, rate):
+    for meeting in meetings:
         people = np.unique(now[list(meeting.people)])
         before, after = _parted(found, chains, people, meeting)
         rows, columns = np.flatnonzero([len(b) > 0 for b in before]), np.flatnonzero([len(a) > 0 for a in after])
         if len(rows) < 2 and len(columns) < 2:
             continue
-        cost = _same(found, [before[r] for r in rows], [after[c] for c in columns], rate, restless)
-        moment = _moments(found, [chains[p] for p in people], meeting, usual)
+        cost = _same(found, [before[r] for r in rows], [after[c] for c in columns], rate, habits)
+        moment = _moments(found, [chains[p] for p in people], meeting, usual, rate)
         successor = _successors(cost, rows, columns, moment)
         if successor:
             _exchange(found, chains, now, people, successor, meeting, moment)
@@ -62,7 +58,7 @@ def untangle(found: Detections, chains: list[Indices], rate: float, usual: float
 
 
 def _meetings(found: Detections, chains: list[Indices], rate: float) -> Iterator[Meeting]:
-    """Yield the meetings in order of time; where a person is not seen, the place is taken from before and after."""
+    """Yield the meetings; where a person is not seen, the place is taken from before and after."""
     frames, who, places = [], [], []
     for number, chain in enumerate(chains):
         if len(chain) < _LEAST:
@@ -82,6 +78,8 @@ def _meetings(found: Detections, chains: list[Indices], rate: float) -> Iterator
     i, j = pairs(at, 0)
     near = np.hypot(*(place[i, :2] - place[j, :2]).T) < _NEAR * np.maximum(place[i, 2], place[j, 2])
     i, j = i[near], j[near]
+    if not len(i):
+        return
     low, high = np.minimum(person[i], person[j]), np.maximum(person[i], person[j])
     order = np.lexsort((at[i], high, low))
     low, high, when = low[order], high[order], at[i][order]
@@ -102,10 +100,24 @@ def _meetings(found: Detections, chains: list[Indices], rate: float) -> Iterator
             else:
                 still.append(other)
         going = [*still, meeting]
-    yield from sorted(going, key=lambda m: m.start)
+    yield from going
 
 
-def _parted(found: Detections, chains: list[Indices], people: Indices, meeting: Meeting) -> tuple[list[Indices], list[Indices]]:
+def _stretches(found: Detections, chains: list[Indices], meetings: list[Meeting]) -> list[Indices]:
+    """Return the parts of chains between meetings."""
+    cuts: dict[int, list[int]] = {}
+    for meeting in meetings:
+        for person in meeting.people:
+            cuts.setdefault(person, []).extend((meeting.start, meeting.end + 1))
+    out = []
+    for person, chain in enumerate(chains):
+        out += np.split(chain, np.searchsorted(found.frames[chain], cuts.get(person, [])))[::2]
+    return out
+
+
+def _parted(
+    found: Detections, chains: list[Indices], people: Indices, meeting: Meeting
+) -> tuple[list[Indices], list[Indices]]:
     """Return each person's detections before and after a meeting; none where they are too few to say anything."""
     before, after = [], []
     for person in people:
@@ -116,93 +128,17 @@ def _parted(found: Detections, chains: list[Indices], people: Indices, meeting: 
     return before, after
 
 
-def _same(found: Detections, before: list[Indices], after: list[Indices], rate: float, restless: float) -> Floats:
+def _same(
+    found: Detections, before: list[Indices], after: list[Indices], rate: float, habits: Habits
+) -> Floats:
     """Return (before, after) log likelihoods of being two people, over those of being one."""
     i, j = (index.ravel() for index in np.indices((len(before), len(after))))
     if not len(i):
         return np.zeros((len(before), len(after)))
     cost = affinity(Ends.of(found, before, True, rate), Ends.of(found, after, False, rate), i, j, rate)
-    known = [_Body.of(found, part[::-1], rate) for part in before], [_Body.of(found, part, rate) for part in after]
-    cost += [known[0][a].unlike(known[1][b], restless) for a, b in zip(i, j, strict=True)]
+    known = [Body.of(found, part[::-1], rate) for part in before], [Body.of(found, part, rate) for part in after]
+    cost += [known[0][a].unlike(known[1][b], habits) for a, b in zip(i, j, strict=True)]
     return cost.reshape(len(before), len(after))
-
-
-@dataclass(frozen=True)
-class _Body:
-    """Log lengths between all pairs of keypoints: means, variances (inf where too seldom seen), and the time in seconds."""
-
-    means: Floats
-    variances: Floats
-    news: Floats
-    middle: float
-
-    @classmethod
-    def of(cls, found: Detections, members: Indices, rate: float) -> _Body:
-        """Look at up to 1.5 s of a person's detections, the first of which is nearest to the meeting."""
-        frames = found.frames[members]
-        span = int(np.searchsorted(np.abs(frames - frames[0]), _SIGHT * rate, side="right"))
-        chosen = np.unique(np.linspace(0, span - 1, min(span, _SAMPLES)).astype(int))
-        keypoints, scores = found.keypoints[members[chosen]], found.scores[members[chosen]]
-        one, two = np.triu_indices(scores.shape[1], 1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            lengths = np.log(np.linalg.norm(keypoints[:, one] - keypoints[:, two], axis=-1))
-        weight = np.where(np.isfinite(lengths), np.minimum(scores[:, one], scores[:, two]), 0.0)
-        lengths = np.where(weight > 0, lengths, 0.0)
-        total = np.maximum(weight.sum(0), 1e-9)
-        means = (weight * lengths).sum(0) / total
-        variances = (weight * (lengths - means) ** 2).sum(0) / total
-        count = (weight > 0).sum(0)
-        variances = np.where(count >= 3, variances, np.inf)
-        news = np.clip(count / len(chosen) * _STEPS * span / rate, 1, None)
-        return cls(means, variances, news, float(frames[chosen].mean()) / rate)
-
-    def growth(self, other: _Body) -> float:
-        """Return the log of how much larger another look at the same person is; 0 where that cannot be said."""
-        known = np.isfinite(self.variances) & np.isfinite(other.variances)
-        if not known.any():
-            return 0.0
-        change, unsure = self._change(other, known)
-        return float(np.average(change, weights=1 / unsure))
-
-    def _change(self, other: _Body, known: Mask) -> tuple[Floats, Floats]:
-        """Return the changes of the known lengths, in log, and their variances for one and the same body."""
-        unsure = self.variances / self.news + other.variances / other.news
-        return (other.means - self.means)[known], unsure[known] + _SAME_LENGTH**2
-
-    def unlike(self, other: _Body, restless: float) -> float:
-        """Return the log likelihood of two bodies over that of one body.
-
-        restless: standard deviation of the change of a person's size, in log, per second.
-        """
-        known = np.isfinite(self.variances) & np.isfinite(other.variances)
-        if known.sum() < 3:
-            return 0.0
-        change, unsure = self._change(other, known)
-        trust = 1 / unsure
-        growth = float((trust * change).sum() / trust.sum())
-        noise = _SAME_LENGTH**2 + (restless * (other.middle - self.middle)) ** 2
-        # What all lengths share is size: it changes with the distance to the camera. The rest are proportions.
-        return _odds(growth, noise, _OTHER_SIZE) + _BODY * float(
-            (trust * _odds(change - growth, unsure, _OTHER_LENGTH)).sum() / trust.sum()
-        )
-
-
-def _odds(change: Any, noise: Any, other: float) -> Any:
-    """Return the log likelihood of a change that noise and another person's being other explain, over that of noise alone."""
-    two = noise + other**2
-    return student(change**2, noise, 1) - student(change**2, two, 1)
-
-
-def _restlessness(found: Detections, chains: list[Indices], rate: float) -> float:
-    """Return how much people's sizes change in this clip, in log per second: from some looks that are two seconds apart."""
-    apart, sight = round(2 * rate), round(_SIGHT * rate)
-    long = [chain for chain in chains if len(chain) >= apart + 2 * sight]
-    changes = [2 * _USUAL_CHANGE] * _PRIOR
-    for chain in long[:_LOOKS]:
-        for at in np.linspace(0, len(chain) - apart - sight, max(2, _LOOKS // len(long))).astype(int):
-            one, two = (_Body.of(found, chain[k : k + sight], rate) for k in (at, at + apart))
-            changes.append(abs(one.growth(two)))
-    return float(np.median(changes)) / 2 * 1.5
 
 
 @dataclass(frozen=True)
@@ -216,34 +152,45 @@ class _Moments:
     worse: Floats
 
 
-def _moments(found: Detections, chains: list[Indices], meeting: Meeting, usual: float) -> _Moments:
+def _moments(found: Detections, chains: list[Indices], meeting: Meeting, usual: float, rate: float) -> _Moments:
     """Weigh an exchange at every frame of a meeting by the links that it cuts and makes."""
     frames = np.arange(meeting.start, meeting.end + 2)
-    last, following = [], []
-    for chain in chains:
-        place = np.searchsorted(found.frames[chain], frames)
-        last.append(np.where(place > 0, chain[np.maximum(place - 1, 0)], -1))
-        following.append(np.where(place < len(chain), chain[np.minimum(place, len(chain) - 1)], -1))
+    places = np.stack([np.searchsorted(found.frames[chain], frames) for chain in chains])
+    last = np.stack([np.where(k > 0, chain[np.maximum(k - 1, 0)], -1) for k, chain in zip(places, chains, strict=True)])
+    following = np.stack(
+        [np.where(k < len(chain), chain[np.minimum(k, len(chain) - 1)], -1) for k, chain in zip(places, chains, strict=True)]
+    )
     count = len(chains)
     i, j = (index.ravel() for index in np.indices((count, count)))
-    one, two = np.stack(last)[i].ravel(), np.stack(following)[j].ravel()
+    one, two = last[i], following[j]
     exists = (one >= 0) & (two >= 0)
-    gap = found.frames[two] - found.frames[one]
-    linked = exists & (gap <= 3)
-    strength = np.zeros(len(one))
-    apart = np.minimum(distances(found, one[linked], two[linked]), 0.5)
-    strength[linked] = apart / ((usual + 0.01) * gap[linked])
-    strength = strength.reshape(count, count, len(frames))
-    linked = linked.reshape(strength.shape)
-    kept = np.einsum("iif->if", strength)
-    both = np.einsum("iif->if", linked)
-    out = np.zeros_like(strength)
+    gap = np.where(exists, found.frames[two] - found.frames[one], 0)
+    links = np.zeros(one.shape)
+    near = exists & (gap <= _SHORT)
+    links[near] = np.minimum(distances(found, one[near], two[near]), 0.5) / ((usual + 0.01) * gap[near])
+    links, exists, gap = (x.reshape(count, count, -1) for x in (links, exists, gap))
+    out = np.zeros_like(links)
     for a in range(count):
         for b in range(a):
-            whole = linked[a, b] * both[a], linked[b, a] * both[b]
-            worse = whole[0] * (strength[a, b] - kept[a]) + whole[1] * (strength[b, a] - kept[b])
-            out[a, b] = out[b, a] = worse
+            two = np.ix_([a, b], [a, b])
+            out[a, b] = links[a, b] + links[b, a] - links[a, a] - links[b, b]
+            for f in np.flatnonzero((gap[two].max((0, 1)) > _SHORT)):
+                # The same gap goes on: so does what it says.
+                same = f > 0 and (places[[a, b], f] == places[[a, b], f - 1]).all()
+                out[a, b, f] = out[a, b, f - 1] if same else _over_gap(found, [chains[a], chains[b]], places[[a, b], f], rate)
+            out[b, a] = out[a, b]
     return _Moments(frames, out)
+
+
+def _over_gap(found: Detections, two: list[Indices], places: Indices, rate: float) -> float:
+    """Return how much worse two chains go on as each other from some places in them on, in log, by their courses alone."""
+    heads = [chain[:k] for chain, k in zip(two, places, strict=True)]
+    tails = [chain[k:] for chain, k in zip(two, places, strict=True)]
+    i, j = np.array([[i, j] for i in (0, 1) for j in (0, 1) if len(heads[i]) and len(tails[j])]).T
+    ends = Ends.of(found, [head if len(head) else two[0] for head in heads], True, rate)
+    starts = Ends.of(found, [tail if len(tail) else two[0] for tail in tails], False, rate)
+    cost = np.minimum(affinity(ends, starts, i, j, rate), 0.0)
+    return float(cost[i != j].sum() - cost[i == j].sum())
 
 
 def _successors(cost: Floats, rows: Indices, columns: Indices, moments: _Moments) -> dict[int, int]:
