@@ -13,7 +13,8 @@ from .tables import LAYOUTS
 # What people call joints, in the spelling of `plain_name` without a side; the first that a layout has counts.
 _SYNONYMS: dict[str, tuple[str, ...]] = {
     "hand": ("wrist",), "palm": ("wrist",), "foot": ("ankle",), "toe": ("big_toe",), "toes": ("big_toe",),
-    "bigtoe": ("big_toe",), "smalltoe": ("small_toe",), "little_toe": ("small_toe",), "toe_base": ("big_toe",), "toe_tip": ("big_toe",),
+    "bigtoe": ("big_toe",), "smalltoe": ("small_toe",), "little_toe": ("small_toe",), "toe_base": ("big_toe",),
+    "toe_tip": ("big_toe",),
     "foot_tip": ("foot_index",), "upper_leg": ("hip",), "up_leg": ("hip",), "thigh": ("hip",), "shin": ("knee",),
     "lower_leg": ("knee",), "leg": ("knee",), "calf": ("knee",), "upper_arm": ("shoulder",), "arm": ("shoulder",),
     "forearm": ("elbow",), "fore_arm": ("elbow",), "lower_arm": ("elbow",), "pelvis": ("pelvis", "mid_hip"),
