@@ -9,6 +9,7 @@ look depends on the clip (on turns, on ways to and from the camera), so it is me
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from .detections import Detections, Floats, Indices, Mask
 from .joining import student
 
 _SIGHT = 1.5  # seconds that a look takes
-_SAMPLES = 16
+_SAMPLES = 12
 _STEPS = 3.0  # samples per second that are news
 _LENGTHS = 5.0  # independent lengths that the proportions count for
 _SAME_LENGTH, _OTHER_LENGTH, _OTHER_SIZE = 0.015, 0.1, 0.15  # standard deviations, in log
@@ -113,10 +114,11 @@ class Body:
         return float(_odds(change.growth, noise, _OTHER_SIZE) + _LENGTHS * proportions)
 
 
+@cache
 def _pairs_of(joints: int) -> tuple[Indices, Indices]:
-    """Return pairs of joints: all of up to 25, every k-th of more."""
+    """Return pairs of joints: up to 150, spread over all that there are."""
     one, two = np.triu_indices(joints, 1)
-    every = -(-len(one) // 300)
+    every = -(-len(one) // 150)
     return one[::every], two[::every]
 
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..assignment import assign_sparse
-from .detections import BLOCK, Detections, Floats, Indices, expand
+from .detections import BLOCK, Detections, Floats, Indices, Mask, expand
 
 WINDOW = 0.4
 """Seconds at a piece's end that its velocity is taken from."""
@@ -26,6 +27,7 @@ JERKY = 0.4
 ANY_VELOCITY = 0.7
 """Sizes per second, standard deviation of an unknown velocity: a brisk walk."""
 
+_SIZE_STEPS = 4
 _MIN_COMMON = 3
 _MAX_PAIRS = 3_000_000
 _SURE = 4.0  # how much more likely, in log, than the second best
@@ -55,32 +57,27 @@ class Ends:
     def of(cls, found: Detections, pieces: list[Indices], last: bool, rate: float) -> Ends:
         """Look at the last (or first) moments of pieces, in blocks."""
         span = max(2, round(WINDOW * rate) + 1)
-        every = found.sizes
-        sizes = np.array([np.median(every[piece[-4 * span :] if last else piece[: 4 * span]]) for piece in pieces])
-        sizes = np.maximum(sizes, 1e-3)
-        joints = found.scores.shape[1]
-        out = cls(
-            np.empty((len(pieces), joints, 2)),
-            np.empty((len(pieces), joints)),
-            np.array([found.frames[piece[-1 if last else 0]] for piece in pieces], np.intp),
-            sizes,
-            np.empty((len(pieces), 2)),
-            np.empty(len(pieces)),
-        )
         # At high rates not every frame of the window is looked at: eight or so say the same.
         window = np.unique(np.linspace(0, span - 1, min(span, 9)).round().astype(int))
-        for at in range(0, len(pieces), BLOCK // 8):
+        outer = np.array([piece[-1 if last else 0] for piece in pieces], np.intp)
+        count, joints = len(pieces), found.scores.shape[1]
+        out = cls(
+            np.empty((count, joints, 2)), np.empty((count, joints)), found.frames[outer], np.empty(count),
+            np.empty((count, 2)), np.empty(count),
+        )  # fmt: skip
+        every = found.sizes
+        for at in range(0, count, BLOCK // 8):
             block = pieces[at : at + BLOCK // 8]
-            inward = np.full((len(block), len(window)), -1)
-            for k, piece in enumerate(block):
-                own = window[window < len(piece)]
-                inward[k, : len(own)] = piece[::-1][own] if last else piece[own]
-            out._fill(slice(at, at + len(block)), found, inward, rate)
+            here = slice(at, at + len(block))
+            # Sizes over a longer time: a step changes them.
+            out.sizes[here] = np.nanmedian(_inward(every, block, _SIZE_STEPS * window, last, np.nan)[0], 1)
+            inward, exists = _inward(np.arange(len(found)), block, window, last, 0)
+            out._fill(here, found, inward, exists, rate)
+        np.maximum(out.sizes, 1e-3, out=out.sizes)
         return out
 
-    def _fill(self, block: slice, found: Detections, inward: Indices, rate: float) -> None:
-        """Set keypoints, velocities and their variances of a block from (K, W) detections, -1 where there is none."""
-        exists = inward >= 0
+    def _fill(self, block: slice, found: Detections, inward: Indices, exists: Mask, rate: float) -> None:
+        """Set keypoints, velocities and their variances of a block from (K, W) detections, where such exist."""
         scores = found.scores[inward] * exists[..., None]
         seen = scores > 0
         first = seen.argmax(1)
@@ -103,6 +100,18 @@ class Ends:
         trust = ANY_VELOCITY**2 / (ANY_VELOCITY**2 + unsure)
         self.velocity[block] = fitted * trust[:, None]
         self.spread[block] = unsure * trust
+
+
+def _inward(values: Any, pieces: list[Indices], steps: Indices, last: bool, absent: float) -> tuple[Any, Mask]:
+    """Return values (K, W) of the detections so many steps from pieces' ends, `absent` beyond the piece; and where it is not."""
+    lengths = np.array([len(piece) for piece in pieces])
+    exists = steps < lengths[:, None]
+    reach = int(steps[-1]) + 1
+    flat = np.concatenate([piece[-reach:] if last else piece[:reach] for piece in pieces])
+    kept = np.minimum(lengths, reach)
+    starts = np.cumsum(kept) - kept
+    places = (starts + kept - 1)[:, None] - steps if last else starts[:, None] + steps
+    return np.where(exists, values[flat[np.where(exists, places, starts[:, None])]], absent), exists
 
 
 def join(found: Detections, pieces: list[Indices], max_gap: int, rate: float) -> list[Indices]:

@@ -169,28 +169,38 @@ def _moments(found: Detections, chains: list[Indices], meeting: Meeting, usual: 
     near = exists & (gap <= _SHORT)
     links[near] = np.minimum(distances(found, one[near], two[near]), 0.5) / ((usual + 0.01) * gap[near])
     links, exists, gap = (x.reshape(count, count, -1) for x in (links, exists, gap))
+    long = np.flatnonzero(gap.max((0, 1)) > _SHORT)
+    # The same gaps go on for some frames: so does what they say.
+    states, state = np.unique(places[:, long], axis=1, return_inverse=True)
+    courses = _courses(found, chains, states, rate)[..., state.ravel()]
     out = np.zeros_like(links)
     for a in range(count):
         for b in range(a):
-            two = np.ix_([a, b], [a, b])
-            out[a, b] = links[a, b] + links[b, a] - links[a, a] - links[b, b]
-            for f in np.flatnonzero((gap[two].max((0, 1)) > _SHORT)):
-                # The same gap goes on: so does what it says.
-                same = f > 0 and (places[[a, b], f] == places[[a, b], f - 1]).all()
-                out[a, b, f] = out[a, b, f - 1] if same else _over_gap(found, [chains[a], chains[b]], places[[a, b], f], rate)
-            out[b, a] = out[a, b]
+            worse = links[a, b] + links[b, a] - links[a, a] - links[b, b]
+            over = (gap[np.ix_([a, b], [a, b])].max((0, 1)) > _SHORT)[long]
+            by_course = courses[a, b] + courses[b, a] - courses[a, a] - courses[b, b]
+            worse[long[over]] = by_course[over]
+            out[a, b] = out[b, a] = worse
     return _Moments(frames, out)
 
 
-def _over_gap(found: Detections, two: list[Indices], places: Indices, rate: float) -> float:
-    """Return how much worse two chains go on as each other from some places in them on, in log, by their courses alone."""
-    heads = [chain[:k] for chain, k in zip(two, places, strict=True)]
-    tails = [chain[k:] for chain, k in zip(two, places, strict=True)]
-    i, j = np.array([[i, j] for i in (0, 1) for j in (0, 1) if len(heads[i]) and len(tails[j])]).T
-    ends = Ends.of(found, [head if len(head) else two[0] for head in heads], True, rate)
-    starts = Ends.of(found, [tail if len(tail) else two[0] for tail in tails], False, rate)
-    cost = np.minimum(affinity(ends, starts, i, j, rate), 0.0)
-    return float(cost[i != j].sum() - cost[i == j].sum())
+def _courses(found: Detections, chains: list[Indices], states: Indices, rate: float) -> Floats:
+    """Return (K, K, S) log likelihoods that who comes before and who comes after some places (K, S) in chains are two.
+
+    They are 0 at most, and where nobody comes before or after.
+    """
+    count, many = states.shape
+    out = np.zeros((count, count, many))
+    heads = [(a, s, chains[a][: states[a, s]]) for a in range(count) for s in range(many) if states[a, s] > 0]
+    tails = [(b, s, chains[b][states[b, s] :]) for b in range(count) for s in range(many) if states[b, s] < len(chains[b])]
+    if not heads or not tails:
+        return out
+    a, s = np.array([head[:2] for head in heads]).T
+    b, t = np.array([tail[:2] for tail in tails]).T
+    i, j = np.nonzero(s[:, None] == t)
+    ends, starts = (Ends.of(found, [part for *_, part in parts], parts is heads, rate) for parts in (heads, tails))
+    out[a[i], b[j], s[i]] = np.minimum(affinity(ends, starts, i, j, rate), 0.0)
+    return out
 
 
 def _successors(cost: Floats, rows: Indices, columns: Indices, moments: _Moments) -> dict[int, int]:
