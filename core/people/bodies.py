@@ -73,8 +73,10 @@ class Body:
     middle: float
 
     @classmethod
-    def of(cls, found: Detections, members: Indices, rate: float) -> Body:
-        """Look at up to 1.5 s of a person's detections, the first of which is nearest to what one wants to know."""
+    def of(cls, found: Detections, members: Indices, rate: float, last: bool = False) -> Body:
+        """Look at up to 1.5 s of a person's first (or last) detections."""
+        reach = round(_SIGHT * rate) + 1
+        members = members[-reach:][::-1] if last else members[:reach]
         frames = found.frames[members]
         span = int(np.searchsorted(np.abs(frames - frames[0]), _SIGHT * rate, side="right"))
         chosen = np.unique(np.linspace(0, span - 1, min(span, _SAMPLES)).astype(int))

@@ -70,7 +70,8 @@ class Ends:
             block = pieces[at : at + BLOCK // 8]
             here = slice(at, at + len(block))
             # Sizes over a longer time: a step changes them.
-            out.sizes[here] = np.nanmedian(_inward(every, block, _SIZE_STEPS * window, last, np.nan)[0], 1)
+            sizes, exists = _inward(every, block, _SIZE_STEPS * window, last, np.inf)
+            out.sizes[here] = np.sort(sizes, 1)[np.arange(len(block)), exists.sum(1) // 2]
             inward, exists = _inward(np.arange(len(found)), block, window, last, 0)
             out._fill(here, found, inward, exists, rate)
         np.maximum(out.sizes, 1e-3, out=out.sizes)
