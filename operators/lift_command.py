@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..core.errors import OutputError, PoseliftError, SettingsError
+from ..core.errors import OutputError, PoseliftError
 from ..core.motion.motion import Motion
+from ..core.people import choose
 from ..core.pipeline import LiftSettings, lift
 from ..core.readers import find_clips, read
-from ..core.track import KeypointTrack
 from .terminal import DONE, FAILED, progress_bar, say, show
 
 ENDINGS = (".blend", ".bvh", ".npz")
@@ -96,25 +96,15 @@ def _lift_clip(clip: Path, options: argparse.Namespace, settings: LiftSettings) 
             shown = share
 
         tracks = read(clip, file_format=options.format, layout=options.layout, progress=lambda share: show(0.1 * share, "read"))
-        for track in _chosen(tracks, options.person):
+        for track in choose(tracks, options.person):
             shown = 0.0
             yield lift(track, settings, show)
 
 
-def _chosen(tracks: list[KeypointTrack], person: str) -> list[KeypointTrack]:
-    if person == "all":
-        return tracks
-    if person == "best":
-        return tracks[:1]
-    chosen = [track for track in tracks if track.person == person]
-    if not chosen:
-        people = ", ".join(track.person for track in tracks)
-        raise SettingsError(f"{tracks[0].source}: there is no person '{person}'; people are {people}.")
-    return chosen
-
-
 def _target(output: Path, motion: Motion, person: str) -> Path:
-    return output.with_stem(f"{output.stem}_{motion.person}") if person == "all" else output
+    """Return where one person's motion goes: several people get files of their own."""
+    several = person.strip().casefold() == "all" or "," in person
+    return output.with_stem(f"{output.stem}_{motion.person}") if several else output
 
 
 def _write(motion: Motion, target: Path, preview: Path | None) -> None:

@@ -13,6 +13,7 @@ from .detections import Detections, Indices, distances
 from .joining import Ends, affinity
 
 _OVERLAP = 0.5  # seconds
+_EXCUSE = 4.0  # in log: somebody seen only while another is missing, and beside, is hardly two people
 _DOUBLE = 0.12  # of the size: mean distance from another's keypoints
 
 
@@ -29,7 +30,7 @@ def mend(found: Detections, chains: list[Indices], rate: float) -> list[Indices]
         common = np.minimum(last, last[small]) - np.maximum(first, first[small]) + 1
         mates = np.flatnonzero((common > 0) & ((common <= most) | (len(chains[small]) <= most)))
         mates = [int(m) for m in mates if m != small and len(chains[m]) >= len(chains[small])]
-        likely = {m: cost for m in mates if (cost := _taking_turns(found, chains[m], chains[small], rate)) < 0}
+        likely = {m: cost for m in mates if (cost := _taking_turns(found, chains[m], chains[small], rate)) < _EXCUSE}
         if likely:
             home = min(likely, key=lambda m: likely[m])
             chains[home] = np.sort(np.concatenate([chains[home], chains[small]]))
