@@ -15,7 +15,7 @@ import numpy as np
 
 from .bodies import Body, Habits
 from .detections import Detections, Floats, Indices, distances
-from .joining import Ends, affinity
+from .joining import Ends, Tempo, affinity
 
 _SHORT = 3  # frames of a gap within which distances say enough
 _FAR = 0.5  # of the size: farther is not worse
@@ -56,12 +56,12 @@ class Evidence:
     """
 
     links: Links
-    rate: float
+    tempo: Tempo
     courses: Floats
     worse: Floats
 
     @classmethod
-    def of(cls, links: Links, rate: float, usual: float) -> Evidence:
+    def of(cls, links: Links, tempo: Tempo, usual: float) -> Evidence:
         """Weigh links and courses. usual: the median distance between neighbouring frames."""
         found, (last, following) = links.found, links.neighbours()
         count = len(links.chains)
@@ -76,7 +76,7 @@ class Evidence:
         long = np.flatnonzero(gap.max((0, 1)) > _SHORT)
         # The same gaps go on for some frames: so does what they say.
         states, state = np.unique(links.places[:, long], axis=1, return_inverse=True)
-        courses, over = _courses(links, states, rate)
+        courses, over = _courses(links, states, tempo)
         over = over[..., state.ravel()]
         worse = np.zeros_like(cost)
         for a in range(count):
@@ -86,14 +86,14 @@ class Evidence:
                 here = gap[np.ix_([a, b], [a, b])].max((0, 1))[long] > _SHORT
                 harm[long[here]] = by_course[here]
                 worse[a, b] = worse[b, a] = harm
-        return cls(links, rate, courses, worse)
+        return cls(links, tempo, courses, worse)
 
     def bodies(self, before: Indices, after: Indices, habits: Habits) -> Floats:
         """Return (K, K) what the bodies say of each of `before` being each of `after`, and 0 for others."""
         out = np.zeros_like(self.courses)
         found, chains, places = self.links.found, self.links.chains, self.links.places
-        earlier = [Body.of(found, chains[a][: places[a, 0]], self.rate, last=True) for a in before]
-        later = [Body.of(found, chains[b][places[b, -1] :], self.rate, last=False) for b in after]
+        earlier = [Body.of(found, chains[a][: places[a, 0]], self.tempo.rate, last=True) for a in before]
+        later = [Body.of(found, chains[b][places[b, -1] :], self.tempo.rate, last=False) for b in after]
         for a, one in zip(before, earlier, strict=True):
             for b, two in zip(after, later, strict=True):
                 out[a, b] = one.unlike(two, habits)
@@ -104,7 +104,7 @@ class Evidence:
         return int(sum(self.worse[a, b] for a, b in successor.items() if a != b).argmin())
 
 
-def _courses(links: Links, states: Indices, rate: float) -> tuple[Floats, Floats]:
+def _courses(links: Links, states: Indices, tempo: Tempo) -> tuple[Floats, Floats]:
     """Return (K, K) log likelihoods over the whole meeting, and (K, K, S), 0 at most, over places (K, S) in the chains.
 
     They are 0 where nobody comes before or after. All are looked at in one go.
@@ -118,7 +118,7 @@ def _courses(links: Links, states: Indices, rate: float) -> tuple[Floats, Floats
         a, s = np.array([head[:2] for head in heads]).T
         b, t = np.array([tail[:2] for tail in tails]).T
         i, j = np.nonzero(s[:, None] == t)
-        ends = Ends.of(links.found, [part for *_, part in heads], True, rate)
-        starts = Ends.of(links.found, [part for *_, part in tails], False, rate)
-        out[a[i], b[j], s[i]] = affinity(ends, starts, i, j, rate)
+        ends = Ends.of(links.found, [part for *_, part in heads], True, tempo)
+        starts = Ends.of(links.found, [part for *_, part in tails], False, tempo)
+        out[a[i], b[j], s[i]] = affinity(ends, starts, i, j, tempo)
     return out[..., -1], np.minimum(out[..., :-1], 0.0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .detections import MAX_STEP, Detections, Floats, Indices, Mask, distances, duplicates, pairs
-from .joining import join
+from .joining import Tempo, join
 from .meetings import untangle
 from .mending import mend
 
@@ -38,8 +38,9 @@ def link(
     people = np.full(len(found), -1)
     single = np.flatnonzero(~duplicates(found))
     follower, usual = _followers(found, single)
-    chains = join(found, _pieces(found, single, follower), gap, rate)
-    chains = mend(found, untangle(found, chains, rate, usual), rate)
+    tempo = Tempo.of(found, follower, rate)
+    chains = join(found, _pieces(found, single, follower), gap, tempo)
+    chains = mend(found, untangle(found, chains, tempo, usual), tempo)
     for number, chain in enumerate(sorted(chains, key=lambda c: c[0])):
         people[chain] = number
     return people

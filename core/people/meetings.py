@@ -17,6 +17,7 @@ from ..assignment import assign
 from .bodies import Habits
 from .detections import Detections, Floats, Indices, pairs
 from .evidence import Evidence, Links
+from .joining import Tempo
 
 _LEAST = 5  # detections of a person that can meet anybody, and before or after a meeting that say something
 _NEAR = 0.25  # of the larger person's size, between the centres
@@ -34,14 +35,14 @@ class Meeting:
     people: set[int]
 
 
-def untangle(found: Detections, chains: list[Indices], rate: float, usual: float) -> list[Indices]:
+def untangle(found: Detections, chains: list[Indices], tempo: Tempo, usual: float) -> list[Indices]:
     """Return the people with identities exchanged after meetings where that is likelier.
 
     chains: each person's detections in order of time; usual: the median distance between neighbouring frames.
     """
     chains, times = list(chains), [found.frames[chain] for chain in chains]
-    meetings = sorted(_meetings(found, chains, rate), key=lambda meeting: meeting.start)
-    habits = Habits.of(found, _stretches(chains, times, meetings), rate)
+    meetings = sorted(_meetings(found, chains, tempo.rate), key=lambda meeting: meeting.start)
+    habits = Habits.of(found, _stretches(chains, times, meetings), tempo.rate)
     now = np.arange(len(chains))  # whose the rest of a chain is by now
     for meeting in meetings:
         people = np.unique(now[list(meeting.people)])
@@ -49,7 +50,7 @@ def untangle(found: Detections, chains: list[Indices], rate: float, usual: float
         before, after = np.flatnonzero(links.places[:, 0] >= _LEAST), np.flatnonzero(links.left >= _LEAST)
         if not len(before) or not len(after) or len(before) == len(after) == 1:
             continue
-        evidence = Evidence.of(links, rate, usual)
+        evidence = Evidence.of(links, tempo, usual)
         successor = _successors(evidence, before, after, habits)
         if successor:
             _exchange(chains, times, now, people, successor, links.places[:, evidence.moment(successor)])

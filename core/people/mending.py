@@ -10,27 +10,27 @@ from __future__ import annotations
 import numpy as np
 
 from .detections import Detections, Indices, distances
-from .joining import Ends, affinity
+from .joining import Ends, Tempo, affinity
 
 _OVERLAP = 0.5  # seconds
 _EXCUSE = 4.0  # in log: somebody seen only while another is missing, and beside, is hardly two people
 _DOUBLE = 0.12  # of the size: mean distance from another's keypoints
 
 
-def mend(found: Detections, chains: list[Indices], rate: float) -> list[Indices]:
+def mend(found: Detections, chains: list[Indices], tempo: Tempo) -> list[Indices]:
     """Return the people with strays merged and short doubles of others left out.
 
     chains: each person's detections in order of time.
     """
     chains = list(chains)
-    most = max(2, round(_OVERLAP * rate))
+    most = max(2, round(_OVERLAP * tempo.rate))
     first = np.array([found.frames[chain[0]] for chain in chains], np.intp)
     last = np.array([found.frames[chain[-1]] for chain in chains], np.intp)
     for small in sorted(range(len(chains)), key=lambda k: len(chains[k])):
         common = np.minimum(last, last[small]) - np.maximum(first, first[small]) + 1
         mates = np.flatnonzero((common > 0) & ((common <= most) | (len(chains[small]) <= most)))
         mates = [int(m) for m in mates if m != small and len(chains[m]) >= len(chains[small])]
-        likely = {m: cost for m in mates if (cost := _taking_turns(found, chains[m], chains[small], rate)) < _EXCUSE}
+        likely = {m: cost for m in mates if (cost := _taking_turns(found, chains[m], chains[small], tempo)) < _EXCUSE}
         if likely:
             home = min(likely, key=lambda m: likely[m])
             chains[home] = np.sort(np.concatenate([chains[home], chains[small]]))
@@ -41,7 +41,7 @@ def mend(found: Detections, chains: list[Indices], rate: float) -> list[Indices]
     return [chain for chain in chains if len(chain)]
 
 
-def _taking_turns(found: Detections, one: Indices, two: Indices, rate: float) -> float:
+def _taking_turns(found: Detections, one: Indices, two: Indices, tempo: Tempo) -> float:
     """Return the log likelihood that two chains are two people over that they are one; infinite with a frame in common."""
     a, b = found.frames[one], found.frames[two]
     if np.isin(b, a).any():
@@ -52,9 +52,9 @@ def _taking_turns(found: Detections, one: Indices, two: Indices, rate: float) ->
     way = [parts[0], two, parts[3]] if inside else ([parts[0], parts[2]] if a[0] < b[0] else [parts[1], parts[3]])
     if not all(map(len, way)):
         return np.inf
-    ends, starts = Ends.of(found, way[:-1], True, rate), Ends.of(found, way[1:], False, rate)
+    ends, starts = Ends.of(found, way[:-1], True, tempo), Ends.of(found, way[1:], False, tempo)
     links = np.arange(len(way) - 1)
-    return float(affinity(ends, starts, links, links, rate).max())
+    return float(affinity(ends, starts, links, links, tempo).max())
 
 
 def _doubles(found: Detections, one: Indices, two: Indices) -> bool:
