@@ -40,7 +40,8 @@ def link(
     follower, usual = _followers(found, single)
     tempo = Tempo.of(found, follower, rate)
     chains = join(found, _pieces(found, single, follower), gap, tempo)
-    chains = mend(found, untangle(found, chains, tempo, usual), tempo)
+    chains = join(found, untangle(found, chains, tempo, usual), gap, tempo)
+    chains = mend(found, chains, tempo)
     for number, chain in enumerate(sorted(chains, key=lambda c: c[0])):
         people[chain] = number
     return people

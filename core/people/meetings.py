@@ -46,6 +46,8 @@ def untangle(found: Detections, chains: list[Indices], tempo: Tempo, usual: floa
     now = np.arange(len(chains))  # whose the rest of a chain is by now
     for meeting in meetings:
         people = np.unique(now[list(meeting.people)])
+        if len(people) < 2:
+            continue
         links = Links.of(found, [chains[p] for p in people], [times[p] for p in people], meeting.start, meeting.end)
         before, after = np.flatnonzero(links.places[:, 0] >= _LEAST), np.flatnonzero(links.left >= _LEAST)
         if not len(before) or not len(after) or len(before) == len(after) == 1:
@@ -87,20 +89,8 @@ def _meetings(found: Detections, chains: list[Indices], rate: float) -> Iterator
     new = np.r_[True, (low[1:] != low[:-1]) | (high[1:] != high[:-1]) | (when[1:] - when[:-1] > lull)][: len(when)]
     starts = np.flatnonzero(new)
     ends = np.r_[starts[1:], len(when)] - 1
-    runs = sorted(zip(when[starts].tolist(), when[ends].tolist(), low[starts].tolist(), high[starts].tolist(), strict=True))
-    going: list[Meeting] = []
-    for start, end, *two in runs:
-        meeting = Meeting(start, end, set(two))
-        still = []
-        for other in going:
-            if other.end + lull < start:
-                yield other
-            elif other.people & meeting.people:
-                meeting = Meeting(other.start, max(other.end, meeting.end), other.people | meeting.people)
-            else:
-                still.append(other)
-        going = [*still, meeting]
-    yield from going
+    for start, end, *two in zip(when[starts].tolist(), when[ends].tolist(), low[starts].tolist(), high[starts].tolist(), strict=True):
+        yield Meeting(start, end, {*two})
 
 
 def _stretches(chains: list[Indices], times: list[Indices], meetings: list[Meeting]) -> list[Indices]:
