@@ -12,9 +12,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from .errors import SettingsError, TrackError
-from .track import KeypointTrack
+from ..errors import SettingsError, TrackError
+from ..track import KeypointTrack
 
+from .paths import person_size, running_median as _running_median
 Floats = NDArray[np.float64]
 
 _WINDOW = 7  # frames of the running median: it holds against outliers in up to 3 of them
