@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import SettingsError, TrackError
 from ..track import KeypointTrack
 
-from .paths import person_size, running_median as _running_median
+from .outliers import find_outliers
 Floats = NDArray[np.float64]
 
 _WINDOW = 7  # frames of the running median: it holds against outliers in up to 3 of them
@@ -74,84 +74,10 @@ def clean(track: KeypointTrack, settings: CleaningSettings | None = None) -> tup
     return track.replace(keypoints=keypoints, scores=scores), counts
 
 
-def person_size(keypoints: Floats) -> Floats:
-    """Return (T,) sizes in pixels: the diagonal of the box around the keypoints, a running median of it over time.
-
-    keypoints: (T, J, 2), NaN where missing. Frames with fewer than half the usual keypoints, whose box would be too
-    small, and empty ones get their neighbours' size.
-    """
-    seen = np.isfinite(keypoints[..., 0])
-    count = seen.sum(1)
-    low = np.where(seen[..., None], keypoints, np.inf).min(1)
-    high = np.where(seen[..., None], keypoints, -np.inf).max(1)
-    good = (count >= 0.5 * np.median(count[count > 0])) & (count > 1)
-    if not good.any():
-        return np.ones(len(keypoints))
-    diagonal = np.linalg.norm(np.where(good[:, None], high - low, 0.0), axis=-1)
-    at = np.arange(len(keypoints))
-    filled = np.interp(at, at[good], diagonal[good])
-    return np.maximum(_running_median(filled[:, None], 31)[:, 0], 1e-9)
-
-
-def find_outliers(keypoints: Floats, share: float = 0.06) -> NDArray[np.bool_]:
-    """Mark keypoints that leave their joint's path for a moment and come back.
-
-    keypoints: (T, J, 2), NaN where missing; share: of the person's size. A keypoint is an outlier where it is farther
-    from the running median of its path than `share`, and than the joint's usual speed and usual bend of its path just
-    then allow; so neither noise nor fast motion counts as one.
-    """
-    size = person_size(keypoints)
-    out = np.zeros(keypoints.shape[:2], bool)
-    for joint in range(keypoints.shape[1]):
-        at = np.flatnonzero(np.isfinite(keypoints[:, joint, 0]))
-        if len(at) < _WINDOW:
-            continue
-        path = _extended(keypoints[at, joint], at, _WINDOW // 2)
-        inner = slice(_WINDOW // 2, -(_WINDOW // 2))
-        off = np.linalg.norm(path - _running_median(path, _WINDOW), axis=-1)[inner]
-        step, bend = _steps_and_bends(path)
-        usual_step, usual_bend = (_running_median(v[inner, None], _USUAL)[:, 0] for v in (step, bend))
-        limit = np.maximum(share * size[at], _STEPS * usual_step)
-        limit[: _WINDOW // 2] *= 2.5  # at the ends, where the path goes on is a guess
-        limit[-(_WINDOW // 2) :] *= 2.5
-        out[at, joint] = (off > limit) & (bend[inner] > _BENDS * usual_bend)
-    return out
-
-
-def _extended(path: Floats, at: NDArray[np.intp], count: int) -> Floats:
-    """Return a path (T, 2) with `count` frames more at both ends, on lines fitted robustly to its last frames there."""
-    ends = []
-    for values, frames in ((path[:_WINDOW], at[:_WINDOW]), (path[::-1][:_WINDOW], -at[::-1][:_WINDOW])):
-        frames = (frames - frames[0])[:, None].astype(float)
-        slope = np.median(np.diff(values, axis=0) / np.diff(frames, axis=0), axis=0)
-        ends.append(np.median(values - frames * slope, axis=0) - slope * np.arange(count, 0, -1)[:, None])
-    return np.concatenate([ends[0], path, ends[1][::-1]])
-
-
-def _steps_and_bends(path: Floats) -> tuple[Floats, Floats]:
-    """Return (T,) the mean step between both neighbours of a frame, and its distance from the middle between them."""
-    step = np.linalg.norm(path[2:] - path[:-2], axis=-1) / 2
-    bend = np.linalg.norm(path[1:-1] - (path[2:] + path[:-2]) / 2, axis=-1)
-    return np.pad(step, 1, mode="edge"), np.pad(bend, 1, mode="edge")
-
-
 def _drop(keypoints: Floats, scores: Floats, where: NDArray[np.bool_]) -> int:
     keypoints[where] = np.nan
     scores[where] = 0.0
     return int(where.sum())
-
-
-def _running_median(values: Floats, window: int) -> Floats:
-    """Return the centred running median of (T, C) finite values; the ends are mirrored."""
-    half = min(window // 2, len(values) - 1)
-    if half < 1:
-        return values.copy()
-    padded = np.pad(values, ((half, half), (0, 0)), mode="reflect")
-    out = np.empty_like(values)
-    for at in range(0, len(values), _BLOCK):
-        block = padded[at : at + _BLOCK + 2 * half]
-        out[at : at + _BLOCK] = np.median(sliding_window_view(block, 2 * half + 1, axis=0), axis=-1)
-    return out
 
 
 def _fill(keypoints: Floats, scores: Floats, times: Floats, settings: CleaningSettings) -> int:

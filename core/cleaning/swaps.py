@@ -27,8 +27,9 @@ from .paths import Floats, Mask, running_median, seen_in
 _WINDOW = 15  # frames that tell what is usual for a pair just then
 _FLOOR = 0.004  # of the person's size: no movement is told from another that differs by less
 _BODY, _LIMB, _PART = 6.0, 9.0, 14.0  # prices of changing a unit's state
-_BACK = 1.0  # price of a part that leaves its unit to be as detected, where the unit changes
+_LEAVE = 1.0  # price of a part that does not change with the unit above
 _STAY = 0.25  # of that price: what each second in the other state costs
+_NEARER = 0.5  # an outlier is on the other side's path where it is so much nearer to it than to its own
 _BLOCK, _MARGIN = 4096, 256  # frames at a time, and those before and after that also have a say
 
 
@@ -110,25 +111,36 @@ def find_swaps(keypoints: Floats, scores: Floats, skeleton: Skeleton, size: Floa
     return swapped
 
 
+def off_both_paths(keypoints: Floats, out: Mask, mirror: NDArray[np.intp]) -> Mask:
+    """Return (T, J) True for those outliers that are not on the other side's path either: they tell nothing of sides.
+
+    keypoints: (T, J, 2), out: (T, J) outliers of single paths, mirror: (J,) the joint on the other side.
+    """
+    off = out.copy()
+    known = seen_in(keypoints) & ~out
+    for joint in np.flatnonzero(out.any(0) & known.any(0) & known[:, mirror].any(0)):
+        at = np.flatnonzero(out[:, joint])
+        own, other = (over_time(keypoints[:, j], known[:, j])[at] for j in (joint, mirror[joint]))
+        here = keypoints[at, joint]
+        off[at, joint] = np.linalg.norm(here - other, axis=-1) > _NEARER * np.linalg.norm(here - own, axis=-1)
+    return off
+
+
 def _states(keypoints: Floats, scores: Floats, units: Units, size: Floats, times: Floats) -> Mask:
     """Return (T, P) True where a pair is swapped."""
-    paths, weight = keypoints[:, units.pairs].copy(), scores[:, units.pairs].mean(-1)
-    seconds = np.gradient(times)
-    state = np.zeros(paths.shape[:2], bool)
+    weight = scores[:, units.pairs].mean(-1)
+    steps, bends = _evidence(keypoints[:, units.pairs], size, times)
+    seconds = np.gradient(times)[:, None]
+    state = np.zeros(weight.shape, bool)
     for members, price in units.levels():
-        steps, bends = _evidence(paths, size, times)
         share = members.T.astype(np.float64)
-        first = members.argmax(1)
-        # Where the unit it belongs to changes, a part may stay as detected at hardly any price.
-        changes = np.zeros((len(paths), len(members)), bool)
-        changes[1:] = (state[1:] != state[:-1])[:, first]
-        prices = np.where(changes, _BACK, price)
-        prices[0] = price  # beyond the clip nothing is swapped
-        stay = _STAY * price * seconds[:, None] * np.where(state[:, first], 0.0, 1.0) * (weight @ share > 0)
-        deviates = _cheapest(np.einsum("tpk,pu->tuk", steps, share), np.einsum("tpab,pu->tuab", bends, share), prices, stay)
-        turned = deviates @ members
-        paths[turned] = paths[turned][:, ::-1]
-        state ^= turned
+        above = state[:, members.argmax(1)]
+        stay = _STAY * price * seconds * (weight @ share) / np.maximum(share.sum(0) * weight.mean(), 1e-9)
+        found = _cheapest(
+            np.einsum("tpk,pu->tuk", steps, share), np.einsum("tpab,pu->tuab", bends, share), above, stay, price
+        )
+        for unit, joints in enumerate(members):
+            state[:, joints] = found[:, unit, None]
     return state
 
 
@@ -139,21 +151,25 @@ def _evidence(paths: Floats, size: Floats, times: Floats) -> tuple[Floats, Float
     bends[t, p, a, b]: over the frames t - 2, t - 1, t, changing sides before (a) and after (b) t - 1. A cost is the sum over
     both joints of log(1 + (length / usual length)^2), which outliers cannot dominate.
     """
-    other = paths[:, :, ::-1]
-    sides = np.stack([paths, other])  # (2, T, P, 2, 2)
-    frames, pairs = paths.shape[:2]
-    steps, bends = np.full((2, frames, pairs, 2), np.nan), np.full((2, 2, frames, pairs, 2), np.nan)
+    sides = np.stack([paths, paths[:, :, ::-1]])  # (2, T, P, 2, 2)
+    steps, over = np.full((2, 2, *paths.shape[:3]), np.nan)
+    bends = np.full((2, 2, *paths.shape[:3]), np.nan)
     ratio = np.clip((times[2:] - times[1:-1]) / (times[1:-1] - times[:-2]), 1 / 3, 3)[:, None, None, None]
     for a in (0, 1):
         steps[a, 1:] = np.linalg.norm(sides[a, 1:] - paths[:-1], axis=-1)
+        over[a, 2:] = np.linalg.norm(sides[a, 2:] - paths[:-2], axis=-1)
         for b in (0, 1):
             move = sides[a ^ b, 2:] - sides[a, 1:-1]
             bends[a, b, 2:] = np.linalg.norm(move - ratio * (sides[a, 1:-1] - paths[:-2]), axis=-1)
     floor = (_FLOOR * size)[:, None, None]
-    return (
-        np.moveaxis(_cost(steps, _usual(steps[0]) + floor), 0, -1),
-        np.moveaxis(_cost(bends, _usual(bends[0, 0]) + floor), (0, 1), (-2, -1)),
-    )
+    usual = _usual(steps[0]) + floor
+    step_costs, over_costs = _cost(steps, usual), _cost(over, 2 * usual)
+    bend_costs = _cost(bends, _usual(bends[0, 0]) + floor)
+    # Where the frame between is missing, the step over it has its say instead of the bend.
+    for a in (0, 1):
+        for b in (0, 1):
+            bend_costs[a, b] = np.where(np.isnan(bend_costs[a, b]), over_costs[a ^ b], bend_costs[a, b])
+    return np.moveaxis(np.nan_to_num(step_costs), 0, -1), np.moveaxis(np.nan_to_num(bend_costs), (0, 1), (-2, -1))
 
 
 def _usual(lengths: Floats) -> Floats:
@@ -168,45 +184,46 @@ def _usual(lengths: Floats) -> Floats:
 
 
 def _cost(lengths: Floats, usual: Floats) -> Floats:
-    """Return the costs (..., T, P) of (..., T, P, 2) lengths, 0 throughout where one of the ways (...) has none to see.
+    """Return the costs (..., T, P) of (..., T, P, 2) lengths, NaN where one of the ways (...) has none to see.
 
     A way that nothing speaks against is not better than one that has to stand up to what is seen.
     """
     seen = np.isfinite(lengths)
     cost = np.log1p(np.where(seen, lengths / usual, 0.0) ** 2).sum(-1)
-    return np.where(seen.any(-1).reshape(-1, *cost.shape[-2:]).all(0), cost, 0.0)
+    return np.where(seen.any(-1).reshape(-1, *cost.shape[-2:]).all(0), cost, np.nan)
 
 
-def _cheapest(steps: Floats, bends: Floats, prices: Floats, stay: Floats) -> Mask:
+def _cheapest(steps: Floats, bends: Floats, above: Mask, stay: Floats, price: float) -> Mask:
     """Return the cheapest states (T, U) by dynamic programming over pairs of neighbouring states.
 
-    steps: (T, U, 2), bends: (T, U, 2, 2) as `_evidence` has them; prices: (T, U) of a change; stay: (T, U) of being swapped.
+    steps: (T, U, 2), bends: (T, U, 2, 2) as `_evidence` has them; above: (T, U) what is known of the unit above, which is
+    followed for nothing; stay: (T, U) what it costs to be swapped, price: what a change costs, also from and to the
+    frames beyond the clip, where nothing is swapped.
     """
-    frames, count = prices.shape
-    states = np.zeros((frames, count), bool)
+    follows = np.zeros(above.shape, bool)
+    follows[1:] = above[1:] != above[:-1]
+    prices, keeps = np.where(follows, 0.0, price), np.where(follows, _LEAVE, 0.0)
     gain = np.maximum(bends[..., 0, 0, None, None] - bends, 0).max((-1, -2)) + np.maximum(steps[..., 0] - steps[..., 1], 0)
     together = gain + np.r_[gain[1:], gain[-1:]] + np.r_[gain[2:], gain[-2:]]
-    used = np.flatnonzero((together > prices).any(0))  # others cannot pay for a change anywhere
+    used = np.flatnonzero((together > prices).any(0) | above.any(0))  # nothing can pay for a change of the others
+    states = np.zeros(above.shape, bool)
     if not len(used):
         return states
-    steps, bends, prices, stay = steps[:, used], bends[:, used], prices[:, used], stay[:, used]
     before, now, after = np.ogrid[:2, :2, :2]
     changed = now ^ after  # (1, 2, 2)
-    cost = bends[..., before ^ now, changed] + steps[..., changed] + prices[..., None, None, None] * changed
-    cost += stay[..., None, None, None] * after
-    value = np.zeros((len(used), 2, 2))
-    value[:] = np.where(np.arange(2)[:, None] ^ np.arange(2)==0,0,np.inf)
-    value[:,1,:]+=prices[0][:,None]
-    back = np.empty((frames, len(used), 2, 2), np.int8)
-    for t in range(frames):
-        ways = value[..., None] + cost[t]
+    cost = bends[:, used][..., before ^ now, changed] + steps[:, used][..., changed]
+    cost += np.where(changed, prices[:, used, None, None, None], keeps[:, used, None, None, None])
+    cost += np.where(above, 0.0, stay)[:, used, None, None, None] * after
+    first, last = (np.where(above[t, used, None], [_LEAVE, 0.0], [0.0, price]) for t in (0, -1))
+    value = np.where(np.eye(2, dtype=bool), first[:, None], np.inf)
+    back = np.empty((len(cost), len(used), 2, 2), np.int8)
+    for t, step in enumerate(cost):
+        ways = value[..., None] + step
         back[t] = ways.argmin(1)
         value = ways.min(1)
-    value = value + prices[0][:, None, None] * np.arange(2)
-    best = value.reshape(len(used), 4).argmin(1)
-    now_, after_ = best // 2, best % 2
-    unit = np.arange(len(used))
-    for t in range(frames - 1, -1, -1):
-        states[t, used] = after_
-        after_, now_ = now_, back[t, unit, now_, after_]
+    best = (value + last[:, None]).reshape(-1, 4).argmin(1)
+    (now, after), unit = np.divmod(best, 2), np.arange(len(used))
+    for t in range(len(cost) - 1, -1, -1):
+        states[t, used] = after
+        now, after = back[t, unit, now, after], now
     return states
