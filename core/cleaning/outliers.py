@@ -65,7 +65,7 @@ def _worst(path: Floats, at: NDArray[np.intp], limit: Floats) -> Mask:
     speed = np.hypot(moved[:, 0], moved[:, 1]) / np.diff(frames)
     none = np.full(_AROUND, -np.inf)
     windows = sliding_window_view(np.concatenate([none, speed, none]), _AROUND)  # windows[i]: the steps before frame i
-    excess = np.zeros((RUN, count))
+    excess, sure = np.zeros((RUN, count)), np.ones((RUN, count), bool)
     for n in range(1, RUN + 1):
         start = np.arange(1, count + 2 - n)
         before, after = start - 1, start + n
@@ -78,23 +78,23 @@ def _worst(path: Floats, at: NDArray[np.intp], limit: Floats) -> Mask:
             off = np.minimum(off, np.hypot(line[:, 0], line[:, 1]))
         excess[n - 1, : len(start)] = off / np.maximum(limit[start - 1], _STEPS * fast)
         for end, side in ((0, slice(_AROUND, None)), (-1, slice(_AROUND))):
-            wide = _STEPS * max(_END * limit[start[end] - 1], around[end, side].max())
-            excess[n - 1, range(len(start))[end]] = off[end] / wide if n == 1 else 0
-    return _peaks(excess)
+            sure[n - 1, start[end] - 1] = n == 1 and off[end] > _STEPS * max(
+                _END * limit[start[end] - 1], around[end, side].max()
+            )
+    return _peaks(excess, sure)
 
 
-def _peaks(excess: Floats) -> Mask:
-    """Return (N,) True in runs whose excess (RUN, N), by length and start, is above 1 and the highest around them."""
+def _peaks(excess: Floats, sure: Mask) -> Mask:
+    """Return (N,) True in runs whose excess (RUN, N), by length and start, is above 1 and the highest around them.
+
+    Runs that are not sure (RUN, N) stay, and so does what they throw doubt on.
+    """
     count = excess.shape[1]
-    found = np.zeros(count, bool)
+    found, taken = np.zeros((2, count), bool)
     lengths, starts = np.nonzero(excess > 1)
-    if not len(starts):
-        return found
-    taken = np.zeros(count, bool)
     for i in np.argsort(-excess[lengths, starts], kind="stable"):
         start, end = starts[i], starts[i] + lengths[i] + 1
-        if not taken[start:end].any():
-            found[start:end] = True
+        found[start:end] |= sure[lengths[i], starts[i]] and not taken[start:end].any()
         taken[max(0, start - _AROUND) : end + _AROUND] = True
     return found
 

@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from ..interpolation import over_time
 from ..skeleton import Skeleton
+from .outliers import find_outliers
 from .paths import Floats, Mask, running_median, seen_in
 
 _WINDOW = 15  # frames that tell what is usual for a pair just then
 _FLOOR = 0.004  # of the person's size: no movement is told from another that differs by less
-_BODY, _LIMB, _PART = 6.0, 9.0, 14.0  # prices of changing a unit's state
+_BODY, _LIMB, _PART = 4.0, 5.0, 7.0  # prices of changing a unit's state
 _LEAVE = 1.0  # price of a part that does not change with the unit above
-_STAY = 0.25  # of that price: what each second in the other state costs
+_STAY = 0.7  # of that price: what each second in the other state costs
 _NEARER = 0.5  # an outlier is on the other side's path where it is so much nearer to it than to its own
 _BLOCK, _MARGIN = 4096, 256  # frames at a time, and those before and after that also have a say
 
@@ -72,13 +73,16 @@ class Units:
         parent = np.where((parent >= 0) & (limb[parent] == limb), parent, -1)
         return cls(np.array(pairs, np.intp).reshape(-1, 2), limb, parent)
 
-    def levels(self) -> Iterator[tuple[NDArray[np.bool_], float]]:
-        """Yield, from the whole body to single pairs, the units (U, P) of one level and the price of changing one."""
+    def levels(self) -> Iterator[tuple[Mask, NDArray[np.intp], float]]:
+        """Yield what to decide at a time, from the whole body to single pairs: units (U, P), whom they follow, a price.
+
+        The second is (U,) a pair: its state is what each unit does where nothing speaks against it; -1 for as detected.
+        """
         count = len(self.pairs)
-        yield np.ones((1, count), bool), _BODY
+        yield np.ones((1, count), bool), np.array([-1]), _BODY
         limbs = np.unique(self.limb)
         if len(limbs) > 1:
-            yield self.limb == limbs[:, None], _LIMB
+            yield self.limb == limbs[:, None], limbs, _LIMB
         depth, hanging = np.zeros(count, int), np.eye(count, dtype=bool)
         for p in range(count):
             above = self.parent[p]
@@ -87,31 +91,34 @@ class Units:
                 hanging[above, p] = True
                 above = self.parent[above]
         for level in range(1, depth.max() + 1):
-            yield hanging[depth == level], _PART
+            yield hanging[depth == level], self.parent[depth == level], _PART
+        yield np.eye(count, dtype=bool), np.arange(count), _PART
 
 
-def find_swaps(keypoints: Floats, scores: Floats, skeleton: Skeleton, size: Floats, times: Floats) -> Mask:
+def find_swaps(
+    keypoints: Floats, scores: Floats, skeleton: Skeleton, size: Floats, times: Floats, outlier_size: float = 0.06
+) -> Mask:
     """Return (T, J) True where left and right are to be exchanged; always for both of a pair.
 
     keypoints: (T, J, 2) pixels, NaN where missing; scores: (T, J), they weigh the frames; size: (T,) the person's, pixels;
-    times: (T,) seconds. Where more than half of a clip is swapped, what is left is taken for swapped: what is right
-    cannot be seen from movement.
+    times: (T,) seconds; outlier_size: as in `find_outliers`. Where most of a clip is swapped, the rest of it is taken for
+    swapped: movement alone does not tell which is right.
     """
     units = Units.of(skeleton)
     swapped = np.zeros(keypoints.shape[:2], bool)
     if not len(units.pairs) or len(keypoints) < 3:
         return swapped
+    out = _off_both_paths(keypoints, find_outliers(keypoints, outlier_size), skeleton.mirror)
+    keypoints = np.where(out[..., None], np.nan, keypoints)
     for start in range(0, len(keypoints), _BLOCK):
         low, high = max(0, start - _MARGIN), min(len(keypoints), start + _BLOCK + _MARGIN)
-        inner = slice(start - low, min(start + _BLOCK, len(keypoints)) - low)
-        part = slice(low, high)
+        part, inner = slice(low, high), slice(start - low, start - low + _BLOCK)
         found = _states(keypoints[part], scores[part], units, size[part], times[part])[inner]
-        for side in (0, 1):
-            swapped[start : start + _BLOCK, units.pairs[:, side]] = found
+        swapped[start : start + _BLOCK, units.pairs] = found[..., None]
     return swapped
 
 
-def off_both_paths(keypoints: Floats, out: Mask, mirror: NDArray[np.intp]) -> Mask:
+def _off_both_paths(keypoints: Floats, out: Mask, mirror: NDArray[np.intp]) -> Mask:
     """Return (T, J) True for those outliers that are not on the other side's path either: they tell nothing of sides.
 
     keypoints: (T, J, 2), out: (T, J) outliers of single paths, mirror: (J,) the joint on the other side.
@@ -132,9 +139,9 @@ def _states(keypoints: Floats, scores: Floats, units: Units, size: Floats, times
     steps, bends = _evidence(keypoints[:, units.pairs], size, times)
     seconds = np.gradient(times)[:, None]
     state = np.zeros(weight.shape, bool)
-    for members, price in units.levels():
+    for members, follow, price in units.levels():
         share = members.T.astype(np.float64)
-        above = state[:, members.argmax(1)]
+        above = state[:, follow] & (follow >= 0)
         stay = _STAY * price * seconds * (weight @ share) / np.maximum(share.sum(0) * weight.mean(), 1e-9)
         found = _cheapest(
             np.einsum("tpk,pu->tuk", steps, share), np.einsum("tpab,pu->tuab", bends, share), above, stay, price
