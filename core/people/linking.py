@@ -3,7 +3,7 @@
 
 (1) Neighbouring frames: detections that are each other's clear best are linked, all frames at once, into pieces.
 (2) Pieces are joined, the clearest first, by how people move (`joining`). (3) Wherever two people met, both ways of who left
-as whom are weighed by what was seen before and after (`meetings`).
+as whom are weighed by what was seen before and after (`meetings`). (4) Strays come home, doubles are nobody (`mending`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .detections import MAX_STEP, Detections, Floats, Indices, Mask, distances, duplicates, pairs
-from .joining import Tempo, join
+from .joining import Tempo, join, rejoin
 from .meetings import untangle
 from .mending import mend
 
@@ -24,9 +24,7 @@ _CLEAR = 1.5  # how much worse the second best must be
 _UNUSUAL = 3.0  # times the clip's median step
 
 
-def link(
-    found: Detections, max_gap: int | None = None, fps: float | None = None, body: int | None = None
-) -> Indices:
+def link(found: Detections, max_gap: int | None = None, fps: float | None = None, body: int | None = None) -> Indices:
     """Return the person of each detection, (N,) numbers from 0, -1 for duplicates of another detection.
 
     max_gap: frames without a detection that a person survives (default: one second). fps: frames per second (default: 30).
@@ -40,7 +38,7 @@ def link(
     follower, usual = _followers(found, single)
     tempo = Tempo.of(found, follower, rate)
     chains = join(found, _pieces(found, single, follower), gap, tempo)
-    chains = join(found, untangle(found, chains, tempo, usual), gap, tempo)
+    chains = rejoin(found, untangle(found, chains, tempo, usual), gap, tempo)
     chains = mend(found, chains, tempo)
     for number, chain in enumerate(sorted(chains, key=lambda c: c[0])):
         people[chain] = number
