@@ -94,13 +94,17 @@ def pairs(frames: Indices, step: int) -> tuple[Indices, Indices]:
     start = np.searchsorted(frames, frames + step)
     count = np.searchsorted(frames, frames + step, side="right") - start
     first, second = expand(start, count)
-    return (first, second) if step else (first[first < second], second[first < second])
+    if step:
+        return first, second
+    once = np.flatnonzero(first < second)
+    return first[once], second[once]
 
 
 def expand(start: Indices, count: Indices) -> tuple[Indices, Indices]:
     """Return (row, value) of all value in start[row] ... start[row] + count[row] - 1."""
-    row = np.repeat(np.arange(len(start)), count)
-    return row, np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + np.repeat(start, count)
+    row: Indices = np.repeat(np.arange(len(start)), count)
+    value: Indices = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(start, count)
+    return row, value
 
 
 def distances(found: Detections, first: Indices, second: Indices) -> Floats:

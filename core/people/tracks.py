@@ -10,7 +10,7 @@ import numpy as np
 from ..skeleton import Skeleton
 from ..track import KeypointTrack
 from .choosing import prominence
-from .detections import Detections, Floats, Indices, rank_in_frame
+from .detections import BLOCK, Detections, Floats, Indices, rank_in_frame
 from .linking import link
 
 MAX_PEOPLE_PER_FRAME = 50
@@ -68,5 +68,7 @@ def _over_time(found: Detections, members: Indices) -> tuple[Floats, Floats]:
         return found.keypoints, found.scores
     keypoints = np.full((found.length, *found.keypoints.shape[1:]), np.nan)
     scores = np.zeros(keypoints.shape[:2])
-    keypoints[found.frames[members]], scores[found.frames[members]] = found.keypoints[members], found.scores[members]
+    for at in range(0, len(members), BLOCK):
+        some = members[at : at + BLOCK]
+        keypoints[found.frames[some]], scores[found.frames[some]] = found.keypoints[some], found.scores[some]
     return keypoints, scores
