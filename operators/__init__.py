@@ -16,11 +16,12 @@ def register() -> None:
         return
     import bpy
 
-    from . import import_keypoints, lift, settings, torch_hint
+    from . import import_clip, import_keypoints, joints, lift, people, settings, torch_hint
 
     blender: Any = bpy  # its type stubs know neither added properties nor what these functions return
     try:
-        for part in (*settings.CLASSES, *import_keypoints.CLASSES, *lift.CLASSES, *torch_hint.CLASSES):
+        modules = (settings, import_keypoints, import_clip, people, joints, lift, torch_hint)
+        for part in (part for module in modules for part in module.CLASSES):
             blender.utils.register_class(part)
             _undo.append(lambda part=part: blender.utils.unregister_class(part))
         blender.types.Scene.poselift = blender.props.PointerProperty(type=settings.PoseliftSettings)

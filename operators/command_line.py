@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..core.cleaning import CleaningSettings
 from ..core.errors import PoseliftError, TrackError
 from ..core.layouts import LAYOUTS
 from ..core.lifter.config import PRESETS
@@ -72,6 +73,13 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layout", choices=("auto", *LAYOUTS), default="auto", help="the keypoints' layout (default: by content)"
     )
+    parser.add_argument(
+        "--joints", metavar="JSON", help="a layout of your own: which joint each of the file's names stands for"
+    )
+    parser.add_argument("--size", type=_argument(_size, "a size such as 1920x1080"), help="image size in pixels, WIDTHxHEIGHT")
+    parser.add_argument(
+        "--stitch", action="append", default=[], metavar="A+B", help="two people who are one: B's frames join A's (repeatable)"
+    )
 
 
 def _add_lift(parser: argparse.ArgumentParser) -> None:
@@ -82,18 +90,31 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--to", choices=[e[1:] for e in ENDINGS], default="blend", help="kind of files in an output folder")
     _add_source(parser)
-    parser.add_argument("--person", default="best", help="'best' (default: the one best seen), 'all', or a person's name")
+    parser.add_argument("--person", default="best", help="'best' (default: the one best seen), 'all', or names: 1,3")
     parser.add_argument("--fps", type=_argument(exact_rate, "a frame rate such as 30, 29.97 or 30000/1001"), help="frame rate")
-    parser.add_argument("--size", type=_argument(_size, "a size such as 1920x1080"), help="image size in pixels, WIDTHxHEIGHT")
     parser.add_argument("--fov", type=_argument(_degrees, "an angle"), help="field of view over the larger side, degrees")
     parser.add_argument("--camera", choices=CAMERA_MODES, default="static", help="what the camera does (default: static)")
     parser.add_argument("--height", type=float, help="the actor's height in metres (default: the usual one; 1.75 for people)")
     parser.add_argument("--smoothing", type=float, default=1.0, help="strength of the smoothing, 0 for none (default: 1)")
+    _add_cleaning(parser)
     parser.add_argument("--weights", default=DEFAULT, help=f"{', '.join(available())}, or a file (default: {DEFAULT})")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: CUDA if there is any)")
     parser.add_argument("--preview", metavar="PNG", help="also render a still of the middle frame through the camera")
     parser.add_argument("--json", action="store_true", help="print the report as JSON on standard output")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+
+
+def _add_cleaning(parser: argparse.ArgumentParser) -> None:
+    usual = CleaningSettings()
+    group = parser.add_argument_group("cleaning", "each step counts what it changed in the report")
+    group.add_argument(
+        "--score-gate", type=float, default=usual.score_gate, help="lower scores are missing (default: %(default)s; 0: off)"
+    )
+    group.add_argument(
+        "--max-gap", type=float, default=usual.max_gap, help="seconds that are filled at most (default: %(default).2g; 0: off)"
+    )
+    group.add_argument("--keep-outliers", action="store_true", help="do not drop keypoints that jump away and back")
+    group.add_argument("--keep-swaps", action="store_true", help="do not repair frames with left and right exchanged")
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:

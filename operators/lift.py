@@ -3,20 +3,19 @@
 
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..core import readers
-from ..core.errors import CancelledError, PoseliftError, TrackError
+from ..core.errors import CancelledError, PoseliftError
 from ..core.lifter.device import has_torch, leave_a_core_free
-from ..core.pipeline import lift
-from ..core.track import KeypointTrack
+from ..core.people import choose
+from ..core.pipeline import lift_people
 from ..scene import build
 from ..scene.jobs import Job, Progress
 from . import session
-from .settings import PoseliftSettings, person_of, settings_of, to_core
+from .settings import PoseliftSettings, people_of, settings_of, to_core
+from .source import kept_tracks, recipe_of, tracks_of
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -100,12 +99,14 @@ class POSELIFT_OT_lift(bpy.types.Operator):
         try:
             lifted = result()
             session.keep(lifted.path, lifted.tracks, lifted.key)
-            build.apply(lifted.motion)
+            build.apply_all(lifted.motions)
         except Exception as error:  # reported, with the traceback where it is no error made for users
             return self._failed(error)
-        report = lifted.motion.report
-        settings_of(context).result = "\n".join(report.lines())
-        self.report({"INFO"}, f"Lifted {report.frames} frames; median reprojection error {report.reprojection_median:.1f} px")
+        reports = [motion.report for motion in lifted.motions]
+        settings_of(context).result = "\n".join(line for report in reports for line in report.lines())
+        whom = f"{len(reports)} people, " if len(reports) > 1 else ""
+        worst = max(report.reprojection_median for report in reports)
+        self.report({"INFO"}, f"Lifted {whom}{reports[0].frames} frames; median reprojection error {worst:.1f} px")
         return {"FINISHED"}
 
     def _failed(self, error: Exception) -> "set[OperatorReturnItems]":
@@ -147,6 +148,8 @@ def why_not(context: bpy.types.Context) -> str:
         return "A lift is running; wait for it, or press Esc to stop it"
     if context.scene is None or not settings_of(context).source:
         return "Import keypoints first"
+    if not people_of(settings_of(context)):
+        return "Mark whom to lift in the list of people"
     if not has_torch():
         return "PyTorch is missing; the tab says how to install it"
     return ""
@@ -155,29 +158,22 @@ def why_not(context: bpy.types.Context) -> str:
 def prepare(settings: PoseliftSettings) -> Callable[[Progress], session.Lifted]:
     """Return the work of a lift, free of Blender, from what the scene's settings say now.
 
-    Tracks that are not kept any more (the file was reloaded) are read again by the work. Raises `SettingsError`.
+    Tracks that are not kept any more (the file was reloaded) are read again by the work; a movie clip's markers, which are
+    Blender's data, at once. Raises `SettingsError`, `TrackError`.
     """
-    path, key, person, options = Path(settings.source), settings.session_key, person_of(settings), to_core(settings)
-    how = {"file_format": settings.file_format, "layout": settings.layout}
-    kept = session.find(key, path)
+    recipe, key, people, options = recipe_of(settings), settings.session_key, people_of(settings), to_core(settings)
+    kept = tracks_of(settings) if settings.clip is not None else kept_tracks(settings)
 
     def work(progress: Progress) -> session.Lifted:
         tracks, start = kept, 0.0
         if tracks is None:
-            tracks = readers.read(path, **how, progress=lambda share: progress(READING * share, "read"))
+            tracks = recipe.read(lambda share: progress(READING * share, "read"))
             start = READING
-        motion = lift(chosen(tracks, person), options, lambda share, stage: progress(start + (1 - start) * share, stage))
-        return session.Lifted(motion, tracks, path, key)
+        wanted = [recipe.mapped(track) for track in choose(tracks, people)]
+        motions = lift_people(wanted, options, lambda share, stage: progress(start + (1 - start) * share, stage))
+        return session.Lifted(motions, tracks, recipe.path, key)
 
     return work
-
-
-def chosen(tracks: list[KeypointTrack], person: str) -> KeypointTrack:
-    """Return a person's track. Raises `TrackError` where the clip has no such person (any more)."""
-    for track in tracks:
-        if track.person == person:
-            return track
-    raise TrackError(f"{tracks[0].source}: there is no person '{person}'; import the keypoints again.")
 
 
 def show_progress(context: bpy.types.Context) -> None:

@@ -6,12 +6,16 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..core.errors import OutputError, PoseliftError, SettingsError
+from ..core.cleaning import CleaningSettings
+from ..core.errors import OutputError, PoseliftError
+from ..core.layouts import apply_joint_map
+from ..core.layouts.own import read_layout
 from ..core.motion.motion import Motion
-from ..core.pipeline import LiftSettings, lift
+from ..core.people import choose, parse_stitches, stitch
+from ..core.pipeline import LiftSettings, lift_people
 from ..core.readers import find_clips, read
 from ..core.track import KeypointTrack
 from .terminal import DONE, FAILED, progress_bar, say, show
@@ -30,6 +34,12 @@ def lift_inputs(options: argparse.Namespace) -> int:
         image_size=options.size,
         fov=options.fov,
         smoothing=options.smoothing,
+        cleaning=CleaningSettings(
+            score_gate=options.score_gate,
+            max_gap=options.max_gap,
+            outliers=not options.keep_outliers,
+            swaps=not options.keep_swaps,
+        ),
     )
     clips, reports = _clips(options.inputs)
     outputs = _outputs([clip for clip in clips if clip is not None], Path(options.output), f".{options.to}")
@@ -95,22 +105,22 @@ def _lift_clip(clip: Path, options: argparse.Namespace, settings: LiftSettings) 
             bar.update(share - shown)
             shown = share
 
-        tracks = read(clip, file_format=options.format, layout=options.layout, progress=lambda share: show(0.1 * share, "read"))
-        for track in _chosen(tracks, options.person):
-            shown = 0.0
-            yield lift(track, settings, show)
+        tracks = read_people(clip, options, lambda share: show(0.1 * share, "read"))
+        shown = 0.0
+        yield from lift_people(choose(tracks, options.person), settings, show)
 
 
-def _chosen(tracks: list[KeypointTrack], person: str) -> list[KeypointTrack]:
-    if person == "all":
-        return tracks
-    if person == "best":
-        return tracks[:1]
-    chosen = [track for track in tracks if track.person == person]
-    if not chosen:
-        people = ", ".join(track.person for track in tracks)
-        raise SettingsError(f"{tracks[0].source}: there is no person '{person}'; people are {people}.")
-    return chosen
+def read_people(
+    clip: Path, options: argparse.Namespace, progress: Callable[[float], None] | None = None
+) -> list[KeypointTrack]:
+    """Read a clip as the options of `lift` and `inspect` say: format, layout, size, joints, stitches."""
+    tracks = read(clip, file_format=options.format, layout=options.layout, image_size=options.size, progress=progress)
+    for first, second in parse_stitches(options.stitch):
+        tracks = stitch(tracks, first, second)
+    if options.joints:
+        joints = read_layout(Path(options.joints)).joints
+        tracks = [apply_joint_map(track, joints) for track in tracks]
+    return tracks
 
 
 def _target(output: Path, motion: Motion, person: str) -> Path:

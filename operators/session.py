@@ -16,9 +16,9 @@ Tracks = list[KeypointTrack]
 
 @dataclass(frozen=True)
 class Lifted:
-    """What a lift gives: the motion, and the clip's tracks with their path and key, for the next lift."""
+    """What a lift gives: the people's motions, and the clip's tracks with their path and key, for the next lift."""
 
-    motion: Motion
+    motions: list[Motion]
     tracks: Tracks
     path: Path
     key: str
