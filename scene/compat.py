@@ -57,3 +57,8 @@ def colour_material(material: bpy.types.Material, colour: tuple[float, float, fl
         if node.type == "BSDF_PRINCIPLED":
             node.inputs["Base Color"].default_value = colour
             node.inputs["Roughness"].default_value = material.roughness
+
+
+def turns_movies() -> bool:
+    """Say whether Blender heeds the mark of a movie that it is to be shown turned, as phones write them; 4.2 does not."""
+    return bpy.app.version >= (4, 4, 0)

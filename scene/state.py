@@ -47,7 +47,7 @@ def _datablocks() -> dict[int, Any]:
     data = bpy.data
     kinds: list[Any] = [
         data.scenes, data.collections, data.objects, data.armatures, data.meshes, data.cameras, data.actions,
-        data.materials, data.worlds, data.images,
+        data.materials, data.worlds, data.images, data.movieclips,
     ]  # fmt: skip
     return {block.as_pointer(): block for kind in kinds for block in kind}
 

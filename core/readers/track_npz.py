@@ -2,8 +2,8 @@
 """Poselift's own track `.npz` (the design's interchange format), never pickled.
 
 keypoints (T, J, 2) or (P, T, J, 2) pixels, NaN where missing; scores (T, J) or (P, T, J); joint_names (J,); fps;
-image_size (width, height); optional: fps_fraction (2,), times (T,), camera_matrix (3, 3), distortion, persons (P,),
-first_frame, parents (J,).
+image_size (width, height); optional: fps_fraction (2,), times (T,), camera_matrix (3, 3), distortion, distortion_model (of
+`core/distortion.py`, where it is not OpenCV's), persons (P,), first_frame, parents (J,).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ MAX_BYTES = 4 << 30
 
 _KINDS = {"keypoints": "f", "scores": "f", "joint_names": "U", "fps": "f", "fps_fraction": "i", "image_size": "f"}
 _KINDS |= {"times": "f", "camera_matrix": "f", "distortion": "f", "persons": "U", "first_frame": "i", "parents": "i"}
+_KINDS |= {"distortion_model": "U"}
 
 
 def recognise(source: Source) -> bool:
@@ -69,6 +70,12 @@ def read(path: Path, request: Request) -> Reading:
         intrinsics=_camera(data, size, path),
         notes=notes,
     )
+
+
+def read_intrinsics(path: Path) -> Intrinsics | None:
+    """Return the camera of a track or motion file, None where it has none. Raises `ReadError` as `read` does."""
+    data = _load(path)
+    return _camera(data, _image_size(data, path), path)
 
 
 def _points(data: dict[str, NDArray], path: Path) -> tuple[NDArray, NDArray, list[str]]:
@@ -117,6 +124,8 @@ def write(path: Path, tracks: Sequence[KeypointTrack]) -> None:
     if first.intrinsics is not None:
         arrays["camera_matrix"] = first.intrinsics.matrix
         arrays["distortion"] = np.array(first.intrinsics.distortion, np.float64)
+        if first.intrinsics.model != "opencv":
+            arrays["distortion_model"] = np.array(first.intrinsics.model)
     save_npz(path, arrays)
 
 
@@ -193,8 +202,9 @@ def _camera(data: dict[str, NDArray], size: tuple[int, int] | None, path: Path) 
     if size is None:
         raise ReadError("a camera matrix needs 'image_size' (width, height) beside it.", path, "camera_matrix")
     distortion = tuple(float(v) for v in np.ravel(data.get("distortion", np.zeros(0))))
+    model = str(np.ravel(data["distortion_model"])[0]) if data.get("distortion_model", np.zeros(0)).size else "opencv"
     try:
-        return Intrinsics.from_matrix(data["camera_matrix"], *size, distortion, source=f"track file {path.name}")
+        return Intrinsics.from_matrix(data["camera_matrix"], *size, distortion, f"track file {path.name}", model)
     except CameraError as error:
         raise ReadError(str(error), path, "camera_matrix") from error
 
