@@ -23,8 +23,10 @@ from ..core.lifter.weights import DEFAULT, available
 from ..core.pipeline import CAMERA_MODES
 from ..core.readers import FORMATS
 from ..core.track import exact_rate
+from .batch import work
 from .evaluate_command import evaluate_weights
 from .inspect_command import inspect_inputs
+from .journal import NAME
 from .lift_command import ENDINGS, lift_inputs
 from .terminal import FAILED, USAGE, say
 from .train_command import DEFAULT_PRESET, train_lifter
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser.parse_args(sys.argv[1:] if arguments is None else list(arguments))
     except SystemExit as stop:  # argparse has said why; in Blender the exit status is a return value
         return stop.code if isinstance(stop.code, int) else USAGE
+    options.arguments = list(sys.argv[2:] if arguments is None else arguments[1:])
     command: Callable[[argparse.Namespace], int] = options.run
     try:
         return command(options)
@@ -60,6 +63,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("poselift", description="2D keypoint tracks to 3D motion, armatures and cameras.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_lift(commands.add_parser("lift", help="lift keypoints to 3D", description="Lift keypoint files to 3D motion."))
+    worker = commands.add_parser("lift-worker", description="Work for a batch, whose tasks come on standard input.")
+    _add_lift(worker)
+    worker.set_defaults(run=work)
     _add_inspect(commands.add_parser("inspect", help="say what a file is", description="Say what keypoint files hold."))
     _add_train(commands.add_parser("train", help="train a lifter", description="Train a lifter from 2D poses."))
     _add_evaluate(
@@ -88,7 +94,18 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", required=True, help=f"a file ending in {', '.join(ENDINGS)}, or a folder (then see --to)"
     )
-    parser.add_argument("--to", choices=[e[1:] for e in ENDINGS], default="blend", help="kind of files in an output folder")
+    parser.add_argument(
+        "--to",
+        type=_argument(_endings, f"one or more of {', '.join(e[1:] for e in ENDINGS)}"),
+        default=("blend",),
+        help="formats in an output folder: bvh,npz",
+    )
+    parser.add_argument("--name", help="names in an output folder, with {name} and {person} (default: {name}, or both)")
+    parser.add_argument("--jobs", type=_argument(_jobs, "a number of processes from 1"), default=1, help="worker processes")
+    parser.add_argument("--resume", action="store_true", help="skip what an earlier run made of the same content and settings")
+    parser.add_argument(
+        "--report", metavar="JSONL", help=f"a line per clip as it finishes (default: {NAME} in an output folder)"
+    )
     _add_source(parser)
     parser.add_argument("--person", default="best", help="'best' (default: the one best seen), 'all', or names: 1,3")
     parser.add_argument("--fps", type=_argument(exact_rate, "a frame rate such as 30, 29.97 or 30000/1001"), help="frame rate")
@@ -187,6 +204,20 @@ def _size(text: str) -> tuple[int, int]:
     if min(width, height) < 1:
         raise ValueError
     return width, height
+
+
+def _endings(text: str) -> tuple[str, ...]:
+    endings = tuple(dict.fromkeys(text.lower().replace(".", "").split(",")))
+    if not {f".{ending}" for ending in endings} <= set(ENDINGS):
+        raise ValueError
+    return endings
+
+
+def _jobs(text: str) -> int:
+    jobs = int(text)
+    if not 1 <= jobs <= 1024:
+        raise ValueError
+    return jobs
 
 
 def _degrees(text: str) -> float:

@@ -12,7 +12,7 @@ from ..core.errors import PoseliftError
 from ..core.people import PersonSummary, summaries
 from ..core.readers import detect_format, find_clips
 from ..core.track import KeypointTrack
-from .lift_command import read_people
+from .lift_task import read_people
 from .terminal import DONE, FAILED, say, show
 
 
