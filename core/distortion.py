@@ -174,7 +174,7 @@ def _inverse_ratio(radial: Radial, value: Array) -> Array:
         low, high = np.where(excess < 0, guess, low), np.where(excess >= 0, guess, high)
         step = guess - excess / radial.slope(guess)
         better = np.where((step >= low) & (step <= high), step, 0.5 * (low + high))
-        moved = np.abs(better - guess) > 1e-15 * np.maximum(1.0, np.abs(guess))
+        moved = np.abs(better - guess) > 1e-13 * np.maximum(1.0, np.abs(guess))
         guess = better
         if not moved.any():
             break
@@ -224,7 +224,7 @@ def _refined(plane: Array, seen: Array, lens: Lens, radial: Radial) -> Array:
         across, down = excess[..., 0], excess[..., 1]
         step = np.stack([d * across - b * down, a * down - c * across], -1) / (a * d - b * c)[..., None]
         plane = plane - step
-        if not (np.abs(step) > 1e-15 * np.maximum(1.0, np.abs(plane))).any():
+        if not (np.abs(step) > 1e-13 * np.maximum(1.0, np.abs(plane))).any():
             break
     miss = _scaled(plane, _within(radial, _radius(plane))) + _decentring(plane, lens)[0] - seen
     found = _radius(miss) <= ACCURACY * np.maximum(1.0, _radius(seen))

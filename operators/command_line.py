@@ -24,6 +24,7 @@ from ..core.pipeline import CAMERA_MODES
 from ..core.readers import FORMATS
 from ..core.track import exact_rate
 from .batch import work
+from .camera_options import add_camera_options
 from .evaluate_command import evaluate_weights
 from .inspect_command import inspect_inputs
 from .journal import NAME
@@ -110,6 +111,7 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--person", default="best", help="'best' (default: the one best seen), 'all', or names: 1,3")
     parser.add_argument("--fps", type=_argument(exact_rate, "a frame rate such as 30, 29.97 or 30000/1001"), help="frame rate")
     parser.add_argument("--fov", type=_argument(_degrees, "an angle"), help="field of view over the larger side, degrees")
+    add_camera_options(parser)
     parser.add_argument("--camera", choices=CAMERA_MODES, default="static", help="what the camera does (default: static)")
     parser.add_argument("--height", type=float, help="the actor's height in metres (default: the usual one; 1.75 for people)")
     parser.add_argument("--smoothing", type=float, default=1.0, help="strength of the smoothing, 0 for none (default: 1)")

@@ -10,9 +10,9 @@ from typing import Any
 
 from ..core.errors import PoseliftError
 from ..core.people import PersonSummary, summaries
-from ..core.readers import detect_format, find_clips
 from ..core.track import KeypointTrack
 from .lift_task import read_people
+from .sources import detect_format, find_clips
 from .terminal import DONE, FAILED, say, show
 
 

@@ -13,10 +13,11 @@ from typing import Any
 from ..core.errors import OutputError, PoseliftError
 from ..core.lifter.weights import find
 from ..core.output import remove_leftovers
-from ..core.readers import find_clips
 from . import batch
+from .camera_options import Given
 from .journal import NAME, Journal, content_key, file_hash
 from .lift_task import Task, failed, lift_task, settings_from
+from .sources import find_clips
 from .terminal import DONE, FAILED, progress_bar, say, show
 
 ENDINGS = (".blend", ".bvh", ".npz")
@@ -30,6 +31,7 @@ def lift_inputs(options: argparse.Namespace) -> int:
     """Lift every input and write the outputs; return the exit status. Raises `PoseliftError` for bad usage alone."""
     settings_from(options)  # a wrong setting is bad usage, once and before anything is read
     clips, reports = _clips(options.inputs)
+    Given.of(options, len(clips))  # so is a calibration that cannot be read
     tasks, journal = _tasks(clips, options)
     _check_blender(tasks, options)
     keys: dict[str, str] = {}

@@ -16,8 +16,9 @@ from ..core.layouts.own import read_layout
 from ..core.motion.motion import Motion
 from ..core.people import choose, parse_stitches, stitch
 from ..core.pipeline import LiftSettings, lift_people
-from ..core.readers import read
 from ..core.track import KeypointTrack
+from .camera_options import Given
+from .sources import read
 
 Progress = Callable[[float, str], None]
 READING = 0.1
@@ -44,9 +45,10 @@ class Task:
 def lift_task(task: Task, options: argparse.Namespace, progress: Progress | None = None) -> list[dict[str, Any]]:
     """Lift a clip's people and write each in every format; return a report for each. Raises `PoseliftError`."""
     reports = []
-    for motion in _motions(task, options, progress):
+    given = Given.of(options, 1)
+    for track, motion in _motions(task, options, given, progress):
         targets = [task.target(motion, ending) for ending in task.endings]
-        _write(motion, targets, Path(options.preview) if options.preview else None)
+        _write(motion, targets, Path(options.preview) if options.preview else None, given, track)
         report = {"output": str(targets[0]), "outputs": [str(target) for target in targets]}
         reports.append(report | motion.report.to_dict() | {"lines": motion.report.lines()})
     return reports
@@ -90,14 +92,18 @@ def read_people(
     return tracks
 
 
-def _motions(task: Task, options: argparse.Namespace, progress: Progress | None) -> Iterator[Motion]:
+def _motions(
+    task: Task, options: argparse.Namespace, given: Given, progress: Progress | None
+) -> Iterator[tuple[KeypointTrack, Motion]]:
     show = progress or (lambda _share, _stage: None)
     tracks = read_people(Path(task.source), options, lambda share: show(READING * share, "read"))
-    wanted = choose(tracks, options.person)
-    yield from lift_people(wanted, settings_from(options), lambda share, stage: show(READING + (1 - READING) * share, stage))
+    told = [given.told(track, settings_from(options)) for track in choose(tracks, options.person)]
+    wanted = [track for track, _ in told]
+    motions = lift_people(wanted, told[0][1], lambda share, stage: show(READING + (1 - READING) * share, stage))
+    yield from zip(wanted, motions, strict=True)
 
 
-def _write(motion: Motion, targets: list[Path], preview: Path | None) -> None:
+def _write(motion: Motion, targets: list[Path], preview: Path | None, given: Given, track: KeypointTrack) -> None:
     """Write one motion in its outputs' formats, and a still of it where asked for."""
     for target in targets:
         if target.suffix == ".npz":
@@ -108,13 +114,15 @@ def _write(motion: Motion, targets: list[Path], preview: Path | None) -> None:
 
     files.new_file()
     built = build.apply(motion)
+    start = build.BuildSettings().frame_start
+    given.show(motion, built.camera, start, track)
     for target in targets:
         if target.suffix == ".blend":
             export.save_blend(target)
         elif target.suffix == ".bvh":
             export.save_bvh(target, built.armature)
     if preview is not None:
-        render.save_still(preview, built, build.BuildSettings().frame_start + len(motion) // 2)
+        render.save_still(preview, built, start + len(motion) // 2)
 
 
 def _as_file_name(person: str) -> str:

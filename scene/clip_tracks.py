@@ -8,19 +8,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.calibration import coverage_note
 from ..core.camera import Intrinsics
-from ..core.errors import SettingsError, TrackError
+from ..core.errors import ReadError, SettingsError, TrackError
 from ..core.layouts import LAYOUTS, plain_name
 from ..core.skeleton import Skeleton
 from ..core.track import KeypointTrack, exact_rate
 from . import timing
 from .clip_camera import intrinsics_of_clip, is_untouched, tracking_of
-from .state import current
+from .state import current, temporary
 
 Array = NDArray[np.float64]
 
@@ -92,6 +95,44 @@ def read_clip(
         start = first + clip.frame_start - 1
         read.append(track_of_person.replace(intrinsics=camera, first_frame=start, notes=(*own_notes, *notes)))
     return sorted(read, key=lambda track: -float(track.scores.sum()))
+
+
+def read_blend(path: Path) -> list[KeypointTrack]:
+    """Read the tracked people of a Blender file's movie clips, best seen first; nothing of it stays in the open file.
+
+    Frames are the footage's, from 0, as in files of keypoints: the file's scene plays no part. Clips without joints are passed
+    over. Raises `ReadError` where the file is damaged or has no clip, and `TrackError`, which lists the tracks, where no clip
+    has a body.
+    """
+    read: list[KeypointTrack] = []
+    refused: list[TrackError] = []
+    with temporary():
+        for clip in _clips_in(path):
+            try:
+                # The file's own scene is not loaded, so an image sequence has no rate here.
+                own_rate = None if clip.fps <= 0 else exact_rate(clip.fps)
+                tracks = read_clip(clip)
+                read += [
+                    track.replace(fps=own_rate, source=str(path), first_frame=track.first_frame - clip.frame_start)
+                    for track in tracks
+                ]
+            except TrackError as error:
+                refused.append(error)
+    if not read and refused:
+        raise refused[0]
+    if not read:
+        raise ReadError("has no movie clip; track the joints in Blender's clip editor first.", path)
+    return sorted(read, key=lambda track: -float(track.scores.sum()))
+
+
+def _clips_in(path: Path) -> list[bpy.types.MovieClip]:
+    libraries: Any = bpy.data.libraries  # of whose `load` the type stubs do not know that it is a context manager
+    try:
+        with libraries.load(str(path), link=False) as (there, here):
+            here.movieclips = there.movieclips
+    except (OSError, RuntimeError) as error:
+        raise ReadError("is no Blender file that this Blender can open.", path) from error
+    return [clip for clip in here.movieclips if clip is not None]
 
 
 def _size(clip: bpy.types.MovieClip) -> tuple[int, int]:
@@ -180,13 +221,14 @@ def _people(found: Sequence[_Markers]) -> dict[str, list[_Markers]]:
 
 
 def _layout(tracks: Sequence[_Markers]) -> tuple[Skeleton, list[str | None], list[str]]:
-    """Choose the layout that has the most of the joints, the one with the fewest others if several have; name them in it."""
+    """Choose the layout that has the most of the joints, under their own names and with few others; name them in it."""
 
     def named(layout: Skeleton) -> list[str | None]:
         return [next((j for j in _candidates(track.joint) if j in layout.joint_names), None) for track in tracks]
 
-    def fit(layout: Skeleton) -> tuple[int, int]:
-        return len({joint for joint in named(layout) if joint is not None}), -len(layout)
+    def fit(layout: Skeleton) -> tuple[int, int, int]:
+        exact = {track.joint for track in tracks} & set(layout.joint_names)
+        return len({joint for joint in named(layout) if joint is not None}), len(exact), -len(layout)
 
     best = max(LAYOUTS.values(), key=fit)
     joints = named(best)
@@ -210,7 +252,8 @@ def _rate(clip: bpy.types.MovieClip) -> tuple[Fraction, list[str]]:
 def _camera(clip: bpy.types.MovieClip, size: tuple[int, int]) -> tuple[Intrinsics | None, list[str]]:
     if is_untouched(clip, size):
         return None, ["the clip's tracking camera was never set nor solved, so it says nothing about the lens."]
-    return intrinsics_of_clip(clip, size), []
+    camera = intrinsics_of_clip(clip, size)
+    return camera, [note for note in (coverage_note(camera),) if note]
 
 
 def _refuse(clip: bpy.types.MovieClip, found: Sequence[_Markers], others: Sequence[str]) -> None:

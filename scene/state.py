@@ -48,6 +48,7 @@ def _datablocks() -> dict[int, Any]:
     kinds: list[Any] = [
         data.scenes, data.collections, data.objects, data.armatures, data.meshes, data.cameras, data.actions,
         data.materials, data.worlds, data.images, data.movieclips,
+        data.libraries,
     ]  # fmt: skip
     return {block.as_pointer(): block for kind in kinds for block in kind}
 

@@ -236,7 +236,7 @@ GOOD_ARRAYS = {
         ({"times": np.array([0.0, 2.0, 1.0])}, "rising", ""),
         ({"camera_matrix": np.zeros((3, 3))}, "camera matrix", "camera_matrix"),
         ({"camera_matrix": np.eye(3), "image_size": None}, "image_size", "camera_matrix"),
-        ({"camera_matrix": np.eye(3), "distortion": np.zeros(8)}, "distortion", "camera_matrix"),
+        ({"camera_matrix": np.eye(3), "distortion": np.zeros(7)}, "distortion", "camera_matrix"),
         ({"persons": np.array(["a", "b"])}, "1 people", "persons"),
     ],
     ids=range(28),

@@ -266,3 +266,51 @@ def test_the_sample_camera_sees_what_the_clips_camera_sees(bpy, tmp_path, truth)
     assert track.image_size == FULL
     assert np.abs(track.keypoints - truth["coco_17"]).max() < 0.01
     np.testing.assert_allclose(track.intrinsics.matrix, camera()[0].matrix, rtol=1e-6)
+
+
+def test_a_blender_files_clips_are_read_and_lifted_from_the_command_line(bpy, tmp_path, truth, capsys):
+    import json
+
+    from test_scene import data_names
+
+    from poselift.core.readers import track_npz
+    from poselift.operators.command_line import main
+
+    clip = bpy.data.movieclips.load(str(movie(bpy, tmp_path / "film.mp4", FRAMES, WIDE, Fraction(30000, 1001))))
+    other = bpy.data.movieclips.load(str(tmp_path / "film.mp4"))  # a clip that nobody tracked
+    keypoints = scaled(truth["coco_17"])
+    for j, name in enumerate(COCO_17.joint_names):
+        set_markers(clip.tracking.objects[0].tracks, name, keypoints[:, j], WIDE, np.arange(1, FRAMES + 1))
+    clip.use_fake_user = other.use_fake_user = True
+    path = tmp_path / "tracked.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    before = data_names(bpy)
+    from poselift.scene.clip_tracks import read_blend
+
+    (track,) = read_blend(path)
+    assert data_names(bpy) == before
+    assert np.abs(track.keypoints - keypoints).max() < 0.01
+    assert (track.fps, track.image_size, track.first_frame) == (Fraction(30000, 1001), WIDE, 0)
+    assert main(["inspect", str(path)]) == 0
+    assert f"blend, layout coco_17, {FRAMES} frames, 30000/1001 fps, 192x108" in capsys.readouterr().out
+    track_npz.write(tmp_path / "again.npz", [track])
+    (again,) = track_npz.read(tmp_path / "again.npz")
+    np.testing.assert_array_equal(again.keypoints, track.keypoints)
+    pytest.importorskip("torch")
+    assert main(["lift", str(path), "-o", str(tmp_path / "out.npz"), "--fov", "50", "--json", "-q"]) == 0
+    (report,) = json.loads(capsys.readouterr().out)
+    assert report["frames"] == FRAMES and report["reprojection_median"] < 1.0
+
+
+@pytest.mark.parametrize("content", [b"", b"junk" * 50, b"BLENDER-v405" + b"\0" * 200])
+def test_broken_blender_files_are_told(bpy, tmp_path, content, capsys):
+    from poselift.operators.command_line import main
+
+    path = tmp_path / "broken.blend"
+    path.write_bytes(content)
+    assert main(["lift", str(path), "-o", str(tmp_path / "out.npz")]) == 1
+    assert "broken.blend" in capsys.readouterr().err
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
+    assert main(["lift", str(path), "-o", str(tmp_path / "out.npz")]) == 1
+    assert "no movie clip" in capsys.readouterr().err

@@ -50,7 +50,7 @@ class Rows:
             assert block is not None
             if part != "body":
                 self.parts[part][0].extend(start + row for row, (shape, _) in enumerate(owners) if shape.lists[part])
-            (self.body if part == "body" else self.parts[part][1]).frombytes(memoryview(block).cast("B"))
+            (self.body if part == "body" else self.parts[part][1]).frombytes(block.tobytes())
         self.width = width
         self.frames.extend(number for _, number in owners)
         self.people.extend(_person_numbers(texts["person"], len(owners)))
