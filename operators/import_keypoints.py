@@ -156,7 +156,7 @@ def draw_menu(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
 def _is_one_of_many(path: Path) -> bool:
     """Whether a file is one frame of a folder of frames."""
     try:
-        frames = path.is_file() and readers.FORMATS[readers.detect_format(path)].frames
+        frames = path.is_file() and all(readers.FORMATS[readers.detect_format(p)].frames for p in (path, path.parent))
         return frames and len(numbered_files(path.parent, path.suffix)) > 1
     except PoseliftError:
         return False

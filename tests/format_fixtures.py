@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import make_clip
 import numpy as np
+import write_detections
 
 from poselift.core.layouts import COCO_17, LAYOUTS
 from poselift.core.readers import track_npz
@@ -18,7 +20,7 @@ FRAMES = 6
 
 def exact(layout: str, frames: int = FRAMES) -> np.ndarray:
     """Return the exact keypoints (T, J, 2) of the sample figure in a layout, pixels of a 1920 x 1080 image."""
-    return make_clip.true_keypoints(make_clip.body_points(*make_clip.animate(frames, 30)), LAYOUTS[layout])
+    return write_detections.motion(layout, frames).keypoints[0]
 
 
 def write(name: str, folder: Path) -> dict[str, Path]:
@@ -42,4 +44,25 @@ def _openpose(folder: Path) -> dict[str, Path]:
     }
 
 
+# Each of MediaPipe's landmarks as the COCO keypoint beside it: fingers at the wrists, toes and heels at the ankles.
+_BESIDE = [0, 1, 1, 1, 2, 2, 2, 3, 4, 0, 0, 5, 6, 7, 8, 9, 10, 9, 10, 9, 10, 9, 10, 11, 12, 13, 14, 15, 16, 15, 16, 15, 16]
+
+
+def landmarks(frames: int = FRAMES) -> np.ndarray:
+    """Return MediaPipe's 33 landmarks (T, 33, 2) of the sample figure, each at a place of its own, pixels."""
+    return exact("coco_17", frames)[:, _BESIDE] + np.arange(33)[:, None] * [0.4, 0.3]
+
+
+def _detections(form: str, folder: Path) -> dict[str, Path]:
+    paths = {}
+    for name, (layout, writer) in write_detections.WRITERS.items():
+        if write_detections.format_of(name) == form and layout in (*LAYOUTS, "mediapipe_33"):
+            keypoints = landmarks()[None] if layout == "mediapipe_33" else exact(layout)[None]
+            both = np.concatenate([keypoints, keypoints + [300, 0]])
+            scores = np.where(np.isfinite(both).all(-1), 0.9, 0.0)
+            paths[name] = writer(folder / name, write_detections.Seen(both, scores))
+    return paths
+
+
 _WRITERS = {"openpose": _openpose, "track": _track}
+_WRITERS |= {form: partial(_detections, form) for form in ("alphapose", "coco", "mediapipe", "mmpose", "yolo")}

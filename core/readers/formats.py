@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import PoseliftError, ReadError, SettingsError
-from . import coco, openpose, track_npz
+from . import alphapose, coco, mediapipe, mmpose, openpose, track_npz, yolo
 from .reading import Reading, Request
 from .source import Source
 
@@ -33,7 +33,11 @@ FORMATS: dict[str, Format] = {
     form.name: form
     for form in (
         Format("openpose", "OpenPose JSON", openpose.recognise, openpose.read, (".json",), frames=True),
-        Format("coco", "COCO keypoint results", coco.recognise, coco.read, (".json",)),
+        Format("alphapose", "AlphaPose results", alphapose.recognise, alphapose.read, (".json",), frames=True),
+        Format("coco", "COCO keypoints", coco.recognise, coco.read, (".json",)),
+        Format("mmpose", "MMPose predictions", mmpose.recognise, mmpose.read, (".json",), frames=True),
+        Format("mediapipe", "MediaPipe Pose landmarks", mediapipe.recognise, mediapipe.read, (".json", ".csv"), frames=True),
+        Format("yolo", "YOLO pose labels or results", yolo.recognise, yolo.read, (".txt", ".json"), frames=True),
         Format("track", "Poselift track", track_npz.recognise, track_npz.read, (".npz",)),
     )
 }

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..camera import Intrinsics
 from ..errors import ImageSizeNeededError, ReadError, SettingsError, SkeletonError
-from ..layouts import LAYOUTS, find_layout, plain_name
+from ..layouts import LAYOUTS, OPENPOSE_FACE, body_count, find_layout, plain_name, with_parts
 from ..people import Detections, to_tracks
 from ..skeleton import Skeleton
 from ..track import KeypointTrack
@@ -112,6 +112,7 @@ def to_people(found: Reading, request: Request, path: Path) -> list[KeypointTrac
     tracks = to_tracks(
         Detections(keypoints, scores, frames, length, identities),
         skeleton,
+        body=body_count(skeleton),
         source=str(path),
         fps=found.fps,
         image_size=size,
@@ -165,8 +166,10 @@ def _layout(
     if found.joint_names is None or (request.layout != "auto" and len(LAYOUTS[request.layout]) == count):
         if found.skeleton is not None and request.layout == "auto":
             return found.skeleton, None, []
-        skeleton, evidence = choose_layout(keypoints, scores, request.layout, path)
-        return skeleton, None, evidence
+        parts = 42 * found.hands + OPENPOSE_FACE * found.face
+        body = count - parts if request.layout == "auto" or len(LAYOUTS[request.layout]) != count else count
+        skeleton, evidence = choose_layout(keypoints[:, :body], scores[:, :body], request.layout, path)
+        return (with_parts(skeleton, found.hands, OPENPOSE_FACE * found.face) if body < count else skeleton), None, evidence
     given = [str(name) for name in found.joint_names]
     names = [request.joints.get(name, name) for name in given]
     plain = [plain_name(name) for name in names]

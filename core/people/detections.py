@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Detections: everybody that a detector saw in a clip, in order of frames, and how far apart two of them are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+BLOCK = 4096
+"""Detections or pairs that are worked on at a time: bounds the memory, and fits the processor's caches."""
+MAX_STEP = 0.4
+"""Of the person's size; farther nobody moves between neighbouring frames."""
+
+_MIN_COMMON = 3  # keypoints
+_DUPLICATE = 0.025
+
+
+@dataclass(frozen=True)
+class Detections:
+    """All detections of a clip, ordered by frame.
+
+    keypoints: (N, J, 2) pixels, NaN where missing; scores: (N, J) in 0..1, 0 where missing; frames: (N,) index of the
+    frame, 0 <= frames < length; identities: (N,) person numbers where the source has them (no person twice in a frame).
+    """
+
+    keypoints: Floats
+    scores: Floats
+    frames: Indices
+    length: int
+    identities: Indices | None = None
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def take(self, keep: NDArray) -> Detections:
+        """Return some of the detections (a mask or ascending indices); itself, uncopied, where a mask keeps all."""
+        if keep.dtype == bool and keep.all():
+            return self
+        identities = None if self.identities is None else self.identities[keep]
+        return Detections(self.keypoints[keep], self.scores[keep], self.frames[keep], self.length, identities)
+
+    def first_joints(self, count: int | None) -> Detections:
+        """Return the detections with their first joints only, uncopied; all of them where `count` is None."""
+        return Detections(self.keypoints[:, :count], self.scores[:, :count], self.frames, self.length, self.identities)
+
+    @cached_property
+    def sizes(self) -> Floats:
+        """(N,) diagonals of the boxes around the keypoints, pixels."""
+        return self._shapes[:, 2]
+
+    @cached_property
+    def centres(self) -> Floats:
+        """(N, 2) means of the keypoints, weighted by score, pixels; 0 where there are none."""
+        return self._shapes[:, :2]
+
+    @cached_property
+    def totals(self) -> Floats:
+        """(N,) sums of the scores."""
+        out: Floats = self.scores.sum(1)
+        return out
+
+    @cached_property
+    def _shapes(self) -> Floats:
+        out = np.zeros((len(self), 3))
+        for at in range(0, len(self), BLOCK):
+            keypoints, scores = self.keypoints[at : at + BLOCK], self.scores[at : at + BLOCK]
+            seen = (scores > 0)[..., None]
+            extent = np.where(seen, keypoints, -np.inf).max(1) - np.where(seen, keypoints, np.inf).min(1)
+            extent[~np.isfinite(extent)] = 0.0
+            out[at : at + BLOCK, 2] = np.linalg.norm(extent, axis=-1)
+            weighted = np.einsum("nj,njc->nc", scores, np.where(seen, keypoints, 0.0))
+            out[at : at + BLOCK, :2] = weighted / np.maximum(scores.sum(1), 1e-9)[:, None]
+        return out
+
+
+def rank_in_frame(found: Detections) -> Indices:
+    """Return each detection's place in its frame, by total score."""
+    order = np.lexsort((-found.totals, found.frames))
+    frames = found.frames[order]
+    rank = np.empty(len(found), np.intp)
+    rank[order] = np.arange(len(found)) - np.searchsorted(frames, frames)
+    return rank
+
+
+def pairs(frames: Indices, step: int) -> tuple[Indices, Indices]:
+    """Return index arrays of all (i, j) with j's frame `step` after i's, of ascending frames; for step 0, i before j."""
+    start = np.searchsorted(frames, frames + step)
+    count = np.searchsorted(frames, frames + step, side="right") - start
+    first, second = expand(start, count)
+    return (first, second) if step else (first[first < second], second[first < second])
+
+
+def expand(start: Indices, count: Indices) -> tuple[Indices, Indices]:
+    """Return (row, value) of all value in start[row] ... start[row] + count[row] - 1."""
+    row = np.repeat(np.arange(len(start)), count)
+    return row, np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + np.repeat(start, count)
+
+
+def distances(found: Detections, first: Indices, second: Indices) -> Floats:
+    """Return the (P,) mean distances of the keypoints that pairs of detections share, in units of the larger one's size.
+
+    Infinite where too few are shared. A single keypoint counts 0.9 at most, so that one that flew off does not hide a match.
+    """
+    sizes = found.sizes
+    out = np.empty(len(first))
+    for at in range(0, len(first), BLOCK):
+        i, j = first[at : at + BLOCK], second[at : at + BLOCK]
+        size = np.maximum(sizes[i], sizes[j])[:, None]
+        weight = np.sqrt(found.scores[i] * found.scores[j])
+        apart = found.keypoints[i]
+        apart -= found.keypoints[j]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.minimum(np.hypot(apart[..., 0], apart[..., 1]) / size, 0.5 + MAX_STEP)
+            mean = np.where(weight > 0, mean * weight, 0.0).sum(1) / weight.sum(1)
+        out[at : at + BLOCK] = np.where(((weight > 0).sum(1) >= _MIN_COMMON) & np.isfinite(mean), mean, np.inf)
+    return out
+
+
+def duplicates(found: Detections) -> Mask:
+    """Mark detections that lie on another one of the same frame with a higher total score."""
+    first, second = pairs(found.frames, 0)
+    total = found.totals
+    near = distances(found, first, second) < _DUPLICATE
+    out = np.zeros(len(found), bool)
+    out[np.where(total[first] < total[second], first, second)[near]] = True
+    return out

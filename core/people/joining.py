@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Joining: pieces of people become people, across missing and ambiguous frames.
+
+Whether one piece goes on as another is a ratio of likelihoods: of what is seen if they are one person, to that if they are
+two. A person keeps a velocity, which accelerations change as a random walk does; so both ends' velocities, from all frames
+of about half a second, have to agree with the way between them and with each other, within what acceleration and noise
+allow. The pose and the size change little in little time. All is in units of the person's size and in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..assignment import assign_sparse
+from .detections import BLOCK, Detections, Floats, Indices, expand
+
+WINDOW = 0.4
+"""Seconds at a piece's end that its velocity is taken from."""
+NOISE = 0.015
+"""Of a detection's place, as far as it is the same for all its keypoints."""
+JERKY = 0.4
+"""Power of the accelerations, size^2 / s^3: a walker who turns within a second is a rare event, a change of pace is none."""
+ANY_VELOCITY = 0.7
+"""Sizes per second, standard deviation of an unknown velocity: a brisk walk."""
+
+_MIN_COMMON = 3
+_MAX_PAIRS = 3_000_000
+_SURE = 4.0  # how much more likely, in log, than the second best
+_ROUNDS = (1, 1, 2, 4, 8, 16)
+_AREA = 10.0  # of the image, in squares of a person's size: where somebody else would be
+_OTHER_POSE, _OTHER_SIZE = 0.12, 0.4
+_MISSED = 1.0  # log likelihood per second unseen
+_NEW = 1.0  # of a person ending and another beginning, in log, beyond the place
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The last (or first) moments of K pieces.
+
+    keypoints: (K, J, 2), a keypoint missing in the very last frame taken from one a little further inside; scores: (K, J);
+    frames: (K,); sizes: (K,) pixels; velocity: (K, 2) pixels per second and spread: (K,) its variance, in sizes per second.
+    """
+
+    keypoints: Floats
+    scores: Floats
+    frames: Indices
+    sizes: Floats
+    velocity: Floats
+    spread: Floats
+
+    @classmethod
+    def of(cls, found: Detections, pieces: list[Indices], last: bool, rate: float) -> Ends:
+        """Look at the last (or first) moments of pieces, in blocks."""
+        span = max(2, round(WINDOW * rate) + 1)
+        every = found.sizes
+        sizes = np.array([np.median(every[piece[-4 * span :] if last else piece[: 4 * span]]) for piece in pieces])
+        sizes = np.maximum(sizes, 1e-3)
+        joints = found.scores.shape[1]
+        out = cls(
+            np.empty((len(pieces), joints, 2)),
+            np.empty((len(pieces), joints)),
+            np.array([found.frames[piece[-1 if last else 0]] for piece in pieces], np.intp),
+            sizes,
+            np.empty((len(pieces), 2)),
+            np.empty(len(pieces)),
+        )
+        # At high rates not every frame of the window is looked at: eight or so say the same.
+        window = np.unique(np.linspace(0, span - 1, min(span, 9)).round().astype(int))
+        for at in range(0, len(pieces), BLOCK // 8):
+            block = pieces[at : at + BLOCK // 8]
+            inward = np.full((len(block), len(window)), -1)
+            for k, piece in enumerate(block):
+                own = window[window < len(piece)]
+                inward[k, : len(own)] = piece[::-1][own] if last else piece[own]
+            out._fill(slice(at, at + len(block)), found, inward, rate)
+        return out
+
+    def _fill(self, block: slice, found: Detections, inward: Indices, rate: float) -> None:
+        """Set keypoints, velocities and their variances of a block from (K, W) detections, -1 where there is none."""
+        exists = inward >= 0
+        scores = found.scores[inward] * exists[..., None]
+        seen = scores > 0
+        first = seen.argmax(1)
+        picked = np.take_along_axis(inward, first, 1)
+        joints = np.arange(scores.shape[2])
+        self.keypoints[block] = found.keypoints[picked, joints]
+        self.scores[block] = np.take_along_axis(scores, first[:, None], 1)[:, 0]
+        # One velocity and, per keypoint, a place: least squares over all frames and keypoints at once.
+        time = (found.frames[inward] - found.frames[inward[:, :1]]) / rate
+        weight = np.where(seen, scores, 0.0)
+        total = np.maximum(weight.sum(1), 1e-9)
+        late = time[..., None] - (np.einsum("kwj,kw->kj", weight, time) / total)[:, None]
+        late = late * weight
+        moment = np.maximum((late * time[..., None]).sum((1, 2)), 1e-12)
+        places = np.where(seen[..., None], found.keypoints[inward], 0.0)
+        fitted = np.einsum("kwj,kwjc->kc", late, places) / moment[:, None]
+        # A noise that all keypoints share leaves the velocity this unsure; an unknown velocity is none on average.
+        share = (late * time[..., None]).sum((1, 2)) / np.maximum(weight.sum((1, 2)) / np.maximum(exists.sum(1), 1), 1e-9)
+        unsure = NOISE**2 / np.maximum(share, 1e-9)
+        trust = ANY_VELOCITY**2 / (ANY_VELOCITY**2 + unsure)
+        self.velocity[block] = fitted * trust[:, None]
+        self.spread[block] = unsure * trust
+
+
+def join(found: Detections, pieces: list[Indices], max_gap: int, rate: float) -> list[Indices]:
+    """Return people, each as detections in order of time, from pieces; a gap has `max_gap` frames without the person at most.
+
+    What is clear is joined first, shorter gaps before longer ones; longer pieces then make more clear. What stays unclear is
+    joined as is likeliest for all together.
+    """
+    for reach in (*(r for r in _ROUNDS if r <= max_gap), max_gap + 1):
+        pieces = _chained(pieces, _clear_joints(*_candidates(found, pieces, reach, rate)))
+    for _ in range(2):
+        first, second, cost = _candidates(found, pieces, max_gap + 1, rate)
+        pieces = _chained(pieces, dict(assign_sparse(first, second, cost)))
+    return pieces
+
+
+def _candidates(found: Detections, pieces: list[Indices], reach: int, rate: float) -> tuple[Indices, Indices, Floats]:
+    """Return (end, start, cost) of pieces that may be one person; negative costs: how much likelier than two, in log."""
+    ended = np.array([found.frames[piece[-1]] for piece in pieces], np.intp)
+    started = np.array([found.frames[piece[0]] for piece in pieces], np.intp)
+    first, second = _gap_pairs(ended, started, reach)
+    if not len(first):
+        return first, second, np.zeros(0)
+    used_first, first_at = np.unique(first, return_inverse=True)
+    used_second, second_at = np.unique(second, return_inverse=True)
+    ends = Ends.of(found, [pieces[k] for k in used_first], True, rate)
+    starts = Ends.of(found, [pieces[k] for k in used_second], False, rate)
+    cost = np.concatenate(
+        [affinity(ends, starts, first_at[k : k + BLOCK], second_at[k : k + BLOCK], rate) for k in range(0, len(first), BLOCK)]
+    )
+    likely = cost < 0
+    return first[likely], second[likely], cost[likely]
+
+
+def affinity(ends: Ends, starts: Ends, first: Indices, second: Indices, rate: float) -> Floats:
+    """Return (P,) the log likelihood of two people over that of one, where piece `second` follows on piece `first`.
+
+    Infinite where too few keypoints are shared. The variances are those of the minimum of the squared acceleration's
+    integral between two places and velocities: r = p1 - p0 - g (v0 + v1) / 2 has q g^3 / 12, v1 - v0 has q g, q the power.
+    """
+    size = np.maximum(ends.sizes[first], starts.sizes[second])
+    gap = (starts.frames[second] - ends.frames[first]) / rate
+    weight = np.sqrt(ends.scores[first] * starts.scores[second])
+    total = np.maximum(weight.sum(1), 1e-9)
+    shared = weight > 0
+    apart = np.where(shared[..., None], (starts.keypoints[second] - ends.keypoints[first]) / size[:, None, None], 0.0)
+    moved = np.einsum("pj,pjc->pc", weight, apart) / total[:, None]
+    v0, v1 = ends.velocity[first] / size[:, None], starts.velocity[second] / size[:, None]
+    spread = ends.spread[first] + starts.spread[second]
+    off_course = ((moved - gap[:, None] * (v0 + v1) / 2) ** 2).sum(-1)
+    cost = student(off_course, 2 * NOISE**2 + JERKY * gap**3 / 12 + gap**2 * spread / 4, 2) - _uniform(_AREA)
+    cost += student(((v1 - v0) ** 2).sum(-1), JERKY * gap + spread, 2) - _student_mean(2 * ANY_VELOCITY**2)
+    pose = (np.minimum(np.linalg.norm(apart - moved[:, None], axis=-1), 0.5) * weight).sum(1) / total
+    cost += student(pose**2, (0.015 + 0.12 * np.minimum(gap, 0.5)) ** 2, 1) - student(pose**2, np.array(_OTHER_POSE**2), 1)
+    growth = _growth(ends, starts, first, second, weight / total[:, None])
+    cost += student(growth**2, 0.05**2 + (0.3 * gap) ** 2, 1) - student(growth**2, np.array(_OTHER_SIZE**2), 1)
+    cost += _MISSED * gap - _NEW
+    return np.where(shared.sum(1) >= _MIN_COMMON, cost, np.inf)
+
+
+def student(squared: Floats, variance: Floats, dimensions: int) -> Floats:
+    """Return minus the log likelihood of a distance, squared, with a variance per dimension, of Student's t with 4 degrees."""
+    return 0.5 * (4 + dimensions) * np.log1p(squared / (4 * variance)) + 0.5 * dimensions * np.log(variance)
+
+
+def _student_mean(variance: float) -> float:
+    """Return about what `_student` is on average for a plane's distances of that variance."""
+    return 3.0 * float(np.log1p(0.5)) + float(np.log(variance))
+
+
+def _uniform(area: float) -> float:
+    """Return minus the log likelihood of a place anywhere in an area, on `_student`'s scale."""
+    return float(np.log(area / (2 * np.pi)))
+
+
+def _growth(ends: Ends, starts: Ends, first: Indices, second: Indices, share: Floats) -> Floats:
+    """Return (P,) log ratios of the two poses' extents, over the keypoints that they share, (P, J) weights."""
+    extents = []
+    for keypoints in (ends.keypoints[first], starts.keypoints[second]):
+        places = np.where((share > 0)[..., None], keypoints, 0.0)
+        centred = places - np.einsum("pj,pjc->pc", share, places)[:, None]
+        extents.append(np.einsum("pj,pjc->p", share, centred**2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.nan_to_num(0.5 * np.log(extents[0] / extents[1]), nan=1.0, posinf=1.0, neginf=1.0)
+
+
+def _gap_pairs(ended: Indices, started: Indices, reach: int) -> tuple[Indices, Indices]:
+    """Return (end, start) index pairs within `reach` frames; a reach that would give too many pairs is made shorter."""
+    order = np.argsort(started, kind="stable")
+    ordered = started[order]
+    while True:
+        low = np.searchsorted(ordered, ended, side="right")
+        count = np.searchsorted(ordered, ended + reach, side="right") - low
+        if count.sum() <= _MAX_PAIRS or reach < 2:
+            break
+        reach //= 2
+    first, place = expand(low, count)
+    return first, order[place]
+
+
+def _clear_joints(first: Indices, second: Indices, cost: Floats) -> dict[int, int]:
+    """Return the pairs that are each other's best, far likelier than both's second best and than no pair."""
+    clear = cost < -_SURE
+    for group in (first, second):
+        order = np.lexsort((cost, group))
+        g, c = group[order], cost[order]
+        leads = np.r_[True, g[1:] != g[:-1]][: len(g)]
+        alone = np.r_[g[1:] != g[:-1], True][: len(g)]
+        clear[order] &= leads & (alone | (np.r_[c[1:], 0.0][: len(c)] > c + _SURE))
+    return dict(zip(first[clear].tolist(), second[clear].tolist(), strict=True))
+
+
+def _chained(pieces: list[Indices], after: dict[int, int]) -> list[Indices]:
+    """Return the pieces, each concatenated with those that come after."""
+    return list(_chains(pieces, after)) if after else pieces
+
+
+def _chains(pieces: list[Indices], after: dict[int, int]) -> Iterator[Indices]:
+    for head in sorted(set(range(len(pieces))) - set(after.values())):
+        chain, at = [pieces[head]], after.get(head)
+        while at is not None:
+            chain.append(pieces[at])
+            at = after.get(at)
+        yield np.concatenate(chain)
