@@ -90,8 +90,8 @@ class POSELIFT_OT_import_keypoints(bpy.types.Operator, ImportHelper):
             self.report({"ERROR"}, str(error))
         else:
             options = {"filepath": str(path), "file_format": self.file_format, "layout": self.layout}
-            ask: Any = bpy.ops.poselift.give_image_size
-            ask("INVOKE_DEFAULT", **options)
+            ops: Any = bpy.ops
+            ops.poselift.give_image_size("INVOKE_DEFAULT", **options)
         return {"CANCELLED"}
 
 
@@ -128,8 +128,8 @@ class POSELIFT_OT_give_image_size(bpy.types.Operator):
     def execute(self, _context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Import again, with the size."""
         names = ("filepath", "file_format", "layout", "image_width", "image_height")
-        again: Any = bpy.ops.poselift.import_keypoints
-        return again("EXEC_DEFAULT", **{name: getattr(self, name) for name in names})
+        ops: Any = bpy.ops
+        return ops.poselift.import_keypoints("EXEC_DEFAULT", **{name: getattr(self, name) for name in names})
 
 
 def clip_path(filepath: str, directory: str, files: list[str], extent: str) -> Path:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -15,14 +15,23 @@ from ..core import readers
 from ..core.errors import PoseliftError
 from ..core.layouts import apply_joint_map, suggested_mapping
 from ..core.people import stitch, summaries, swap
+from ..core.skeleton import HUMAN26
 from ..core.track import KeypointTrack
 from ..scene.clip_tracks import read_clip
 from . import session
 from .settings import PoseliftSettings, settings_of
 from .source_settings import list_people
 
+if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import OperatorReturnItems
+
 Progress = Callable[[float], None]
 Tracks = list[KeypointTrack]
+
+KNOWN_JOINTS = tuple(
+    dict.fromkeys((*HUMAN26.joint_names, "mid_hip", "neck", "l_big_toe", "r_big_toe", "l_small_toe", "r_small_toe"))
+)
+"""What the panel's mapping offers: the canonical joints, and what they are derived from."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,9 @@ def remember(
     list_people(settings.people, summaries(tracks))
     settings.person_index = 0
     first = tracks[0]
+    settings.known_joints.clear()
+    for joint in KNOWN_JOINTS:
+        settings.known_joints.add().name = joint
     settings.joints.clear()
     known = suggested_mapping(first.skeleton.joint_names)
     for name in first.skeleton.joint_names:
@@ -130,7 +142,7 @@ def remember(
     settings.evidence = "\n".join(first.notes)
 
 
-def edit_people(operator: bpy.types.Operator, context: bpy.types.Context, edit: Edit) -> set[str]:
+def edit_people(operator: bpy.types.Operator, context: bpy.types.Context, edit: Edit) -> set[OperatorReturnItems]:
     """Make one repair, keep it with the scene, and list the people anew."""
     settings = settings_of(context)
     try:

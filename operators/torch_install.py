@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -21,6 +21,9 @@ from ..core.lifter.device import has_torch
 from ..scene.jobs import Progress
 from . import session, torch_place
 from .modal import JobOperator
+
+if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import OperatorReturnItems
 
 INDEX = "https://download.pytorch.org/whl"
 """PyTorch's own wheels: those for one kind of processor are not on Python's index for every system."""
@@ -81,7 +84,7 @@ class POSELIFT_OT_remove_torch(bpy.types.Operator):
         folder = torch_place.own_folder()
         return folder is not None and folder.is_dir() and session.running() is None
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
+    def execute(self, _context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Remove it."""
         torch_place.remove_own()
         self.report({"INFO"}, "PyTorch is removed; what was loaded stays until Blender is restarted")
