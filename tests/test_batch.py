@@ -31,8 +31,8 @@ def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
     for number in range(4):
         write_clip(folder / f"clip{number}", frames=12, seed=number)
-    for clip in folder.iterdir():
-        (clip / "truth.npz").unlink(missing_ok=True)
+    for truth in folder.glob("*_truth.npz"):
+        truth.unlink()
     shutil.copytree(folder / "clip0", folder / "again")
     return folder
 
