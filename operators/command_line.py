@@ -84,9 +84,7 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
         "--joints", metavar="JSON", help="a layout of your own: which joint each of the file's names stands for"
     )
     parser.add_argument("--size", type=_argument(_size, "a size such as 1920x1080"), help="image size in pixels, WIDTHxHEIGHT")
-    parser.add_argument(
-        "--stitch", action="append", default=[], metavar="A+B", help="two people who are one: B's frames join A's (repeatable)"
-    )
+    parser.add_argument("--stitch", metavar="A+B", help="pieces of one person: B's frames join A's; several: 1+3,2+5")
 
 
 def _add_lift(parser: argparse.ArgumentParser) -> None:

@@ -84,7 +84,7 @@ def read_people(
 ) -> list[KeypointTrack]:
     """Read a clip as the options of `lift` and `inspect` say: format, layout, size, joints, stitches."""
     tracks = read(clip, file_format=options.format, layout=options.layout, image_size=options.size, progress=progress)
-    for first, second in parse_stitches(options.stitch):
+    for first, second in parse_stitches(options.stitch) if options.stitch else ():
         tracks = stitch(tracks, first, second)
     if options.joints:
         joints = read_layout(Path(options.joints)).joints

@@ -89,7 +89,7 @@ def list_people(people: "bpy.types.bpy_prop_collection_idprop[PoseliftPerson]", 
         person.name = about.name
         person.use = about.name in marked if marked else number == 0
         person.coverage, person.size, person.score = 100 * about.coverage, about.size, about.score
-        person.first_frame, person.last_frame = about.first_frame, about.last_frame
+        person.first_frame, person.last_frame = about.first or 0, about.last or 0
 
 
 CLASSES = (PoseliftPerson, PoseliftJoint, PoseliftName, PoseliftCleaning)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import PoseliftError, ReadError, SettingsError
-from . import alphapose, coco, mediapipe, mmpose, openpose, track_npz, yolo
+from . import alphapose, arrays, coco, csv_table, deeplabcut, mediapipe, mmpose, openpose, sleap, track_npz, trc, yolo
 from .reading import Reading, Request
 from .source import Source
 
@@ -39,6 +39,11 @@ FORMATS: dict[str, Format] = {
         Format("mediapipe", "MediaPipe Pose landmarks", mediapipe.recognise, mediapipe.read, (".json", ".csv"), frames=True),
         Format("yolo", "YOLO pose labels or results", yolo.recognise, yolo.read, (".txt", ".json"), frames=True),
         Format("track", "Poselift track", track_npz.recognise, track_npz.read, (".npz",)),
+        Format("arrays", "NumPy arrays", arrays.recognise, arrays.read, (".npz", ".npy")),
+        Format("sleap", "SLEAP analysis", sleap.recognise, sleap.read, (".h5",)),
+        Format("deeplabcut", "DeepLabCut", deeplabcut.recognise, deeplabcut.read, (".csv", ".h5")),
+        Format("sports2d", "Sports2D pixels", trc.recognise, trc.read, (".trc",), frames=True),
+        Format("csv", "table with a header", csv_table.recognise, csv_table.read, (".csv", ".tsv")),
     )
 }
 """All formats by name. The first that recognises a file has it, so the special come before the general."""
