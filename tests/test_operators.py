@@ -314,8 +314,9 @@ def test_markers_of_a_movie_clip_are_a_source_too(addon, tmp_path):
 
     motion = motion_of(walking(24))
     clip = addon.data.movieclips.load(str(image_sequence(addon, tmp_path / "clip", 5)))
-    camera = motion.intrinsics
-    set_markers(clip, motion.keypoints * np.divide(WIDE, (camera.width, camera.height)), HUMAN17.joint_names)
+    small = motion.keypoints * np.divide(WIDE, (motion.intrinsics.width, motion.intrinsics.height))
+    for joint, name in enumerate(HUMAN17.joint_names):
+        set_markers(clip.tracking.objects[0].tracks, name, small[:, joint], WIDE, np.arange(1, 25))
     settings = addon.context.scene.poselift
     assert not addon.ops.poselift.import_clip.poll()
     settings.clip_to_read = clip
