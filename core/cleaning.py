@@ -35,6 +35,7 @@ class CleaningSettings:
     score_gate: float = 0.1
     max_gap: int = 10
     outliers: bool = True
+    swaps: bool = True
     outlier_size: float = 0.06
     filled_share: float = 0.3
 

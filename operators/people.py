@@ -38,7 +38,7 @@ class POSELIFT_OT_stitch_people(_TwoPeople, bpy.types.Operator):
     """Make the active person and the marked other one: two pieces of the same person's track"""
 
     bl_idname = "poselift.stitch_people"
-    bl_label = "Join Into One"
+    bl_label = "Join"
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
@@ -51,7 +51,7 @@ class POSELIFT_OT_swap_people(_TwoPeople, bpy.types.Operator):
     """Exchange the active person and the marked other from a frame on: repairs a track that changed over to the other"""
 
     bl_idname = "poselift.swap_people"
-    bl_label = "Exchange From Frame"
+    bl_label = "Exchange…"
     bl_options = {"REGISTER", "UNDO"}
 
     frame: bpy.props.IntProperty(name="Frame", description="First frame, as the source counts, that is exchanged", min=0)
