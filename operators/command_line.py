@@ -128,7 +128,7 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
         "--score-gate", type=float, default=usual.score_gate, help="lower scores are missing (default: %(default)s; 0: off)"
     )
     group.add_argument(
-        "--max-gap", type=float, default=usual.max_gap, help="seconds that are filled at most (default: %(default).2g; 0: off)"
+        "--max-gap", type=float, default=usual.max_gap_seconds, help="seconds that are filled at most (default: %(default).2g; 0: off)"
     )
     group.add_argument("--keep-outliers", action="store_true", help="do not drop keypoints that jump away and back")
     group.add_argument("--keep-swaps", action="store_true", help="do not repair frames with left and right exchanged")

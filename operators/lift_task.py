@@ -72,7 +72,7 @@ def settings_from(options: argparse.Namespace) -> LiftSettings:
         smoothing=options.smoothing,
         cleaning=CleaningSettings(
             score_gate=options.score_gate,
-            max_gap=options.max_gap,
+            max_gap_seconds=options.max_gap,
             outliers=not options.keep_outliers,
             swaps=not options.keep_swaps,
         ),

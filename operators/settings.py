@@ -167,7 +167,7 @@ def cleaning_of(cleaning: PoseliftCleaning) -> CleaningSettings:
         score_gate=cleaning.gate if cleaning.use_gate else 0.0,
         outliers=cleaning.use_outliers,
         swaps=cleaning.use_swaps,
-        max_gap=cleaning.longest_gap if cleaning.use_fill else 0.0,
+        max_gap_seconds=cleaning.longest_gap if cleaning.use_fill else 0.0,
     )
 
 

@@ -72,7 +72,7 @@ class PoseliftCleaning(bpy.types.PropertyGroup):
     longest_gap: bpy.props.FloatProperty(
         name="Longest Gap",
         description="Longer gaps stay gaps: nothing is invented there",
-        default=0.33,
+        default=CLEANING.max_gap_seconds,
         min=0.0,
         soft_max=2.0,
         subtype="TIME_ABSOLUTE",

@@ -337,11 +337,11 @@ def test_cleaning_is_switched_off_and_set_in_the_panel(addon):
     usual = to_core(settings).cleaning
     expected = CleaningSettings()
     assert (usual.swaps, usual.outliers) == (expected.swaps, expected.outliers) == (True, True)
-    assert (usual.score_gate, usual.max_gap) == pytest.approx((expected.score_gate, expected.max_gap))
+    assert (usual.score_gate, usual.max_gap_seconds) == pytest.approx((expected.score_gate, expected.max_gap_seconds))
     cleaning = settings.cleaning
     cleaning.use_gate = cleaning.use_swaps = cleaning.use_outliers = cleaning.use_fill = False
     off = to_core(settings).cleaning
-    assert (off.score_gate, off.swaps, off.outliers, off.max_gap) == (0, False, False, 0)
+    assert (off.score_gate, off.swaps, off.outliers, off.max_gap_seconds) == (0, False, False, 0)
 
 
 def test_files_without_an_image_size_ask_for_it(addon, tmp_path):
