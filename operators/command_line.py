@@ -84,6 +84,7 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
         "--joints", metavar="JSON", help="a layout of your own: which joint each of the file's names stands for"
     )
     parser.add_argument("--size", type=_argument(_size, "a size such as 1920x1080"), help="image size in pixels, WIDTHxHEIGHT")
+    parser.add_argument("--fps", type=_argument(exact_rate, "a frame rate such as 30, 29.97 or 30000/1001"), help="frame rate")
     parser.add_argument("--stitch", metavar="A+B", help="pieces of one person: B's frames join A's; several: 1+3,2+5")
 
 
@@ -107,7 +108,6 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
     )
     _add_source(parser)
     parser.add_argument("--person", default="best", help="'best' (default: the one best seen), 'all', or names: 1,3")
-    parser.add_argument("--fps", type=_argument(exact_rate, "a frame rate such as 30, 29.97 or 30000/1001"), help="frame rate")
     parser.add_argument("--fov", type=_argument(_degrees, "an angle"), help="field of view over the larger side, degrees")
     add_camera_options(parser)
     parser.add_argument("--camera", choices=CAMERA_MODES, default="static", help="what the camera does (default: static)")
@@ -128,7 +128,10 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
         "--score-gate", type=float, default=usual.score_gate, help="lower scores are missing (default: %(default)s; 0: off)"
     )
     group.add_argument(
-        "--max-gap", type=float, default=usual.max_gap_seconds, help="seconds that are filled at most (default: %(default).2g; 0: off)"
+        "--max-gap",
+        type=float,
+        default=usual.max_gap_seconds,
+        help="seconds that are filled at most (default: %(default).2g; 0: off)",
     )
     group.add_argument("--keep-outliers", action="store_true", help="do not drop keypoints that jump away and back")
     group.add_argument("--keep-swaps", action="store_true", help="do not repair frames with left and right exchanged")

@@ -83,7 +83,8 @@ def read_people(
     clip: Path, options: argparse.Namespace, progress: Callable[[float], None] | None = None
 ) -> list[KeypointTrack]:
     """Read a clip as the options of `lift` and `inspect` say: format, layout, size, joints, stitches."""
-    tracks = read(clip, file_format=options.format, layout=options.layout, image_size=options.size, progress=progress)
+    how = {"file_format": options.format, "layout": options.layout, "image_size": options.size, "fps": options.fps}
+    tracks = read(clip, **how, progress=progress)
     for first, second in parse_stitches(options.stitch) if options.stitch else ():
         tracks = stitch(tracks, first, second)
     if options.joints:

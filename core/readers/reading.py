@@ -116,7 +116,7 @@ def to_people(found: Reading, request: Request, path: Path) -> list[KeypointTrac
         skeleton,
         body=body_count(skeleton),
         source=str(path),
-        fps=found.fps,
+        fps=found.fps or request.fps,
         image_size=size,
         times=_times(found.times, numbers, first, length, path),
         intrinsics=found.intrinsics,
