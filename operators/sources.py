@@ -42,8 +42,7 @@ def read(
     Raises `ReadError` and `SettingsError` as `core.readers.read`, and `TrackError` where a clip's markers are no body.
     """
     if not _is_blend(path):
-        how = {"file_format": file_format, "layout": layout}
-        return readers.read(path, **how, image_size=image_size, fps=fps, progress=progress)
+        return readers.read(path, file_format=file_format, layout=layout, image_size=image_size, fps=fps, progress=progress)
     if not importlib.util.find_spec("bpy"):
         raise ReadError("is read by Blender; run this in Blender, or install its module: pip install bpy.", path)
     from ..scene.clip_tracks import read_blend

@@ -99,6 +99,8 @@ def to_people(found: Reading, request: Request, path: Path) -> list[KeypointTrac
     if (np.diff(frames) < 0).any():
         keypoints, scores, frames = keypoints[order], scores[order], frames[order]
     frames = frames - first
+    keypoints.setflags(write=False)  # so that tracks take them as they are
+    scores.setflags(write=False)
     skeleton, columns, evidence = _layout(found, keypoints, scores, request, path)
     if columns is not None:
         keypoints, scores = keypoints[:, columns], scores[:, columns]
