@@ -26,7 +26,8 @@ def error(track: KeypointTrack, truth: KeypointTrack) -> float:
 def test_an_exact_track_is_left_exactly_as_it_is(fps: float) -> None:
     track = exact(int(10 * fps), fps)
     cleaned, counts = clean(track)
-    assert counts == {"low scores": 0, "outliers": 0, "filled": 0}
+    assert counts == {"low scores": 0, "at (0, 0)": 0, "swapped": 0, "outliers": 0, "filled": 0}
+    assert not counts.changes.any()
     np.testing.assert_array_equal(cleaned.keypoints, track.keypoints)
     np.testing.assert_array_equal(cleaned.scores, track.scores)
 
@@ -98,8 +99,9 @@ def test_steps_can_be_switched_off() -> None:
     keypoints[30, 4] += 200
     scores[40, 4], scores[41, 4] = 0, 0.02
     broken = track.replace(keypoints=keypoints, scores=scores)
-    untouched, counts = clean(broken, CleaningSettings(score_gate=0, max_gap=0, outliers=False))
-    assert sum(counts.values()) == 0
+    off = CleaningSettings(score_gate=0, max_gap=0, outliers=False, swaps=False, placeholders=False)
+    untouched, counts = clean(broken, off)
+    assert counts == {}
     np.testing.assert_array_equal(untouched.keypoints, broken.keypoints)
 
 
@@ -125,7 +127,16 @@ def test_a_track_without_anybody_is_an_error_that_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"score_gate": -0.1}, {"score_gate": 1.0}, {"max_gap": -1}, {"outlier_size": 0}, {"filled_share": 0}]
+    "wrong",
+    [
+        {"score_gate": -0.1},
+        {"score_gate": 1.0},
+        {"max_gap": -1},
+        {"max_gap_seconds": -0.1},
+        {"max_gap_seconds": float("nan")},
+        {"outlier_size": 0},
+        {"filled_share": 0},
+    ],
 )
 def test_impossible_settings_are_refused(wrong: dict) -> None:
     with pytest.raises(SettingsError):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keypoints that leave their joint's path for a moment and come back.
 
-One frame or a few are an outlier together where all of them are far from the line between the frames before and after:
-farther than a share of the person's size, and farther than the joint moves around them, without these frames. So neither
-noise, which moves a joint everywhere, nor a kick, which is fast before and after its peak, counts as one. The worst are
-taken out first, and their neighbours are looked at again without them.
+One frame or a few are an outlier together where all of them are far from the frames before and after and from the line
+between those: farther than a share of the person's size, and farther than the joint moves around them, without these
+frames. So neither noise, which moves a joint everywhere, nor a kick, which is fast before and after its peak, nor a foot
+that starts all at once counts as one. The worst are taken out first, and their neighbours are looked at again without them.
 """
 
 from __future__ import annotations
@@ -89,8 +89,9 @@ def _excess(path: Floats, at: NDArray[np.intp], limit: Floats, starts: NDArray[n
         off = np.full(len(start), np.inf)
         for k in range(n):
             part = ((frames[start + k] - frames[before]) / (frames[after] - frames[before]))[:, None]
-            line = path[start + k] - (1 - part) * path[before] - part * path[after]
-            off = np.minimum(off, np.hypot(line[:, 0], line[:, 1]))
+            here = path[start + k]
+            for place in ((1 - part) * path[before] + part * path[after], path[before], path[after]):
+                off = np.minimum(off, np.hypot(*(here - place).T))
         usual = limit[start - 1] * (1 + _LONGER * (n - 1))
         far = np.flatnonzero(off > usual)  # only there it matters how fast the joint is
         before, after, off, usual, inside = before[far], after[far], off[far], usual[far], inside[far]

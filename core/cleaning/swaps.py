@@ -119,7 +119,7 @@ def find_swaps(
 
 
 def _off_both_paths(keypoints: Floats, out: Mask, mirror: NDArray[np.intp]) -> Mask:
-    """Return (T, J) True for those outliers that are not on the other side's path either: they tell nothing of sides.
+    """Return (T, J) True for those outliers that are near neither side's path: they tell nothing of sides.
 
     keypoints: (T, J, 2), out: (T, J) outliers of single paths, mirror: (J,) the joint on the other side.
     """
@@ -127,9 +127,13 @@ def _off_both_paths(keypoints: Floats, out: Mask, mirror: NDArray[np.intp]) -> M
     known = seen_in(keypoints) & ~out
     for joint in np.flatnonzero(out.any(0) & known.any(0) & known[:, mirror].any(0)):
         at = np.flatnonzero(out[:, joint])
-        own, other = (over_time(keypoints[:, j], known[:, j])[at] for j in (joint, mirror[joint]))
-        here = keypoints[at, joint]
-        off[at, joint] = np.linalg.norm(here - other, axis=-1) > _NEARER * np.linalg.norm(here - own, axis=-1)
+        away = []
+        for side in (joint, mirror[joint]):
+            there = np.flatnonzero(known[:, side])
+            after = np.searchsorted(there, at)
+            for frame in (there[np.maximum(after - 1, 0)], there[np.minimum(after, len(there) - 1)]):
+                away.append(np.linalg.norm(keypoints[at, joint] - keypoints[frame, side], axis=-1))
+        off[at, joint] = np.min(away[2:], axis=0) > _NEARER * np.min(away[:2], axis=0)
     return off
 
 
