@@ -84,7 +84,10 @@ def test_hands_that_meet_and_part_are_not_swapped() -> None:
     l_wrist, r_wrist = HUMAN17.index("l_wrist"), HUMAN17.index("r_wrist")
     middle = keypoints[:, [HUMAN17.index("l_shoulder"), HUMAN17.index("r_shoulder")]].mean(1)
     apart = 4 + 40 * np.abs(np.sin(2 * np.pi * 1.5 * np.arange(len(track)) / 30))  # they clap three times a second
-    keypoints[:, l_wrist], keypoints[:, r_wrist] = middle + [1, 60] + apart[:, None] * [1, 0], middle + [0, 60] - apart[:, None] * [1, 0]
+    keypoints[:, l_wrist], keypoints[:, r_wrist] = (
+        middle + [1, 60] + apart[:, None] * [1, 0],
+        middle + [0, 60] - apart[:, None] * [1, 0],
+    )
     assert clean(track.replace(keypoints=keypoints))[1]["swapped"] == 0
 
 
@@ -168,7 +171,9 @@ def test_limbs_come_from_the_skeleton_s_tree() -> None:
 
 
 def test_hands_and_face_belong_to_their_limbs() -> None:
-    fingers = [(f"{s}_finger{n}{k}", f"{s}_finger{n}{k - 1}" if k else f"{s}_wrist") for s in "lr" for n in range(5) for k in range(4)]
+    fingers = [
+        (f"{s}_finger{n}{k}", f"{s}_finger{n}{k - 1}" if k else f"{s}_wrist") for s in "lr" for n in range(5) for k in range(4)
+    ]
     face = [(f"{s}_face{k}", "nose") for s in "lr" for k in range(30)]
     whole = extended("whole", BODY_25, [*fingers, *face])
     units = Units.of(whole)

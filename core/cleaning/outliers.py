@@ -18,6 +18,7 @@ RUN = 3  # frames that an outlier lasts at most
 _AROUND = 5  # steps before and after that tell how fast the joint is
 _FAST = 3  # of those steps, the one that counts from the top: others nearby may be outliers too
 _STEPS = 3.0  # times that step is still a movement
+_BESIDE = 1.5  # how much more being off the line counts than being off the frames beside
 _LONGER = 0.25  # how much farther off a run must be for each frame more
 _END = 1.5  # times the limit, where the clip begins and ends and the path is a guess
 _FIT = 7  # frames that tell how the path goes on beyond its ends
@@ -65,7 +66,7 @@ def _brief(out: Mask, seen: Mask) -> Mask:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], out[at], [False]]).astype(np.int8)))
     kept = np.ones(len(out), bool)
     for start, end in zip(edges[::2], edges[1::2], strict=True):
-        if end - start > (RUN if 0 < start and end < len(at) else 1):
+        if end - start > (RUN if start > 0 and end < len(at) else 1):
             kept[at[start:end]] = False
     return kept
 
@@ -89,9 +90,9 @@ def _excess(path: Floats, at: NDArray[np.intp], limit: Floats, starts: NDArray[n
         off = np.full(len(start), np.inf)
         for k in range(n):
             part = ((frames[start + k] - frames[before]) / (frames[after] - frames[before]))[:, None]
-            here = path[start + k]
-            for place in ((1 - part) * path[before] + part * path[after], path[before], path[after]):
-                off = np.minimum(off, np.hypot(*(here - place).T))
+            here, line = path[start + k], (1 - part) * path[before] + part * path[after]
+            for place, factor in ((line, 1.0), (path[before], _BESIDE), (path[after], _BESIDE)):
+                off = np.minimum(off, factor * np.hypot(*(here - place).T))
         usual = limit[start - 1] * (1 + _LONGER * (n - 1))
         far = np.flatnonzero(off > usual)  # only there it matters how fast the joint is
         before, after, off, usual, inside = before[far], after[far], off[far], usual[far], inside[far]
