@@ -119,7 +119,7 @@ def find_swaps(
 
 
 def _off_both_paths(keypoints: Floats, out: Mask, mirror: NDArray[np.intp]) -> Mask:
-    """Return (T, J) True for those outliers that are not on the other side's path either: they tell nothing of sides.
+    """Return (T, J) True for those outliers that are near neither side's path: they tell nothing of sides.
 
     keypoints: (T, J, 2), out: (T, J) outliers of single paths, mirror: (J,) the joint on the other side.
     """
@@ -127,9 +127,13 @@ def _off_both_paths(keypoints: Floats, out: Mask, mirror: NDArray[np.intp]) -> M
     known = seen_in(keypoints) & ~out
     for joint in np.flatnonzero(out.any(0) & known.any(0) & known[:, mirror].any(0)):
         at = np.flatnonzero(out[:, joint])
-        own, other = (over_time(keypoints[:, j], known[:, j])[at] for j in (joint, mirror[joint]))
-        here = keypoints[at, joint]
-        off[at, joint] = np.linalg.norm(here - other, axis=-1) > _NEARER * np.linalg.norm(here - own, axis=-1)
+        away = []
+        for side in (joint, mirror[joint]):
+            there = np.flatnonzero(known[:, side])
+            after = np.searchsorted(there, at)
+            frames = there[np.stack([np.maximum(after - 1, 0), np.minimum(after, len(there) - 1)])]
+            away.append(np.linalg.norm(keypoints[at, joint] - keypoints[frames, side], axis=-1).min(0))
+        off[at, joint] = away[1] > _NEARER * away[0]
     return off
 
 
@@ -143,9 +147,7 @@ def _states(keypoints: Floats, scores: Floats, units: Units, size: Floats, times
         share = members.T.astype(np.float64)
         above = state[:, follow] & (follow >= 0)
         stay = _STAY * price * seconds * (weight @ share) / np.maximum(share.sum(0) * weight.mean(), 1e-9)
-        found = _cheapest(
-            np.einsum("tpk,pu->tuk", steps, share), np.einsum("tpab,pu->tuab", bends, share), above, stay, price
-        )
+        found = _cheapest(np.einsum("tpk,pu->tuk", steps, share), np.einsum("tpab,pu->tuab", bends, share), above, stay, price)
         for unit, joints in enumerate(members):
             state[:, joints] = found[:, unit, None]
     return state
@@ -169,7 +171,7 @@ def _evidence(paths: Floats, size: Floats, times: Floats) -> tuple[Floats, Float
             move = sides[a ^ b, 2:] - sides[a, 1:-1]
             bends[a, b, 2:] = np.linalg.norm(move - ratio * (sides[a, 1:-1] - paths[:-2]), axis=-1)
     floor = (_FLOOR * size)[:, None, None]
-    usual = _usual(steps[0]) + floor
+    usual: Floats = _usual(steps[0]) + floor
     step_costs, over_costs = _cost(steps, usual), _cost(over, 2 * usual)
     bend_costs = _cost(bends, _usual(bends[0, 0]) + floor)
     # Where the frame between is missing, the step over it has its say instead of the bend.
@@ -209,17 +211,17 @@ def _cheapest(steps: Floats, bends: Floats, above: Mask, stay: Floats, price: fl
     """
     follows = np.zeros(above.shape, bool)
     follows[1:] = above[1:] != above[:-1]
-    prices, keeps = np.where(follows, 0.0, price), np.where(follows, _LEAVE, 0.0)
     gain = np.maximum(bends[..., 0, 0, None, None] - bends, 0).max((-1, -2)) + np.maximum(steps[..., 0] - steps[..., 1], 0)
     together = gain + np.r_[gain[1:], gain[-1:]] + np.r_[gain[2:], gain[-2:]]
-    used = np.flatnonzero((together > prices).any(0) | above.any(0))  # nothing can pay for a change of the others
+    used = np.flatnonzero((together > price).any(0) | above.any(0))  # nothing can pay for a change of the others
     states = np.zeros(above.shape, bool)
     if not len(used):
         return states
     before, now, after = np.ogrid[:2, :2, :2]
     changed = now ^ after  # (1, 2, 2)
     cost = bends[:, used][..., before ^ now, changed] + steps[:, used][..., changed]
-    cost += np.where(changed, prices[:, used, None, None, None], keeps[:, used, None, None, None])
+    follows, joins = (x[:, used, None, None, None] for x in (follows, above))
+    cost += np.where(changed, np.where(follows & (joins == after), 0.0, price), np.where(follows, _LEAVE, 0.0))
     cost += np.where(above, 0.0, stay)[:, used, None, None, None] * after
     first, last = (np.where(above[t, used, None], [_LEAVE, 0.0], [0.0, price]) for t in (0, -1))
     value = np.where(np.eye(2, dtype=bool), first[:, None], np.inf)
