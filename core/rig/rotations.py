@@ -81,20 +81,27 @@ def solve_pose(joints: Array, rest: RestPose, fps: float) -> Pose:
     return Pose(continuous_quaternions(rotations), location)
 
 
+def deformations(pose: Pose, rest: RestPose) -> Array:
+    """Return the rotations (T, B, 3, 3), about world axes, that take the bones from rest to a pose."""
+    turned = np.empty((len(pose.location), len(rest.table), 3, 3))
+    for i, parent in enumerate(rest.table.parents):
+        axes = rest.matrices[i]
+        local = axes @ matrix_from_quaternion(pose.rotations[:, i]) @ axes.T
+        turned[:, i] = local if parent < 0 else turned[:, parent] @ local
+    return turned
+
+
 def forward_kinematics(pose: Pose, rest: RestPose) -> Array:
     """Return the joints (T, J, 3) that a pose puts the skeleton's joints at: the inverse of `solve_pose`."""
     skeleton = rest.table.skeleton
     joints = np.zeros((len(pose.location), len(skeleton), 3))
-    deformations: list[Array] = []
-    for i, (bone, parent) in enumerate(zip(rest.table.bones, rest.table.parents, strict=True)):
-        axes = rest.matrices[i]
-        local = axes @ matrix_from_quaternion(pose.rotations[:, i]) @ axes.T
-        deformations.append(local if parent < 0 else deformations[parent] @ local)
+    turned = deformations(pose, rest)
+    for i, bone in enumerate(rest.table.bones):
         head = skeleton.index(bone.head)
         if bone.tail is None:
-            joints[:, head] = rest.heads[i] + pose.location @ axes.T
+            joints[:, head] = rest.heads[i] + pose.location @ rest.matrices[i].T
         else:
-            joints[:, skeleton.index(bone.tail)] = joints[:, head] + deformations[i] @ (rest.tails[i] - rest.heads[i])
+            joints[:, skeleton.index(bone.tail)] = joints[:, head] + turned[:, i] @ (rest.tails[i] - rest.heads[i])
     return joints
 
 
