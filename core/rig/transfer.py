@@ -39,10 +39,19 @@ class TransferSettings:
 @dataclass(frozen=True)
 class Base:
     """What a bone hangs on: the role of the nearest mapped bone that carries it (None: nothing that moves), and the
-    constant deformation (4, 4), armature space, that the unmapped bones in between add."""
+    constant deformation (4, 4), armature space, that the unmapped bones in between add.
+
+    joint: the role that carries the bone's head, where that is another one (a head that keeps its own heading).
+    """
 
     role: str | None
     offset: Array = field(default_factory=lambda: np.eye(4))
+    joint: str | None = None
+
+    @property
+    def carriers(self) -> set[str]:
+        """The roles that have to be known before this one."""
+        return {role for role in (self.role, self.joint) if role is not None}
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,7 @@ def transfer(
         for side in SIDES
     }
     turns = target_turns(performance, body, bones, same, stands)
-    order = _base_order(bases, turns)
+    order = _base_order(bases)
     if "hips" not in turns:
         raise RigError(f"{performance.label or 'the source'}: nothing in it moves the hips, so nothing could be keyed.")
     joints = place(rig, bones, bases, turns, order, _path(performance, body, scale))
@@ -154,12 +163,12 @@ def _path(performance: Performance, body: Body, scale: float) -> Array:
     return path
 
 
-def _base_order(bases: Mapping[str, Base], turns: Mapping[str, Array]) -> list[str]:
+def _base_order(bases: Mapping[str, Base]) -> list[str]:
     """Return all roles so that what carries comes before what is carried."""
     done: list[str] = []
     left = sorted(bases, key=sort_key)
     while left:
-        ready = [role for role in left if bases[role].role is None or bases[role].role in done]
+        ready = [role for role in left if bases[role].carriers <= set(done)]
         if not ready:
             raise RigError("the mapped bones carry each other in a circle; correct the mapping.")
         done += ready
@@ -190,11 +199,12 @@ def place(
     joints: dict[str, Array] = {}
     for role in ["hips", *(role for role in order if role != "hips")]:
         at = rig.index(bones.bones[role])
-        parent = bases[role].role or (None if role == "hips" else "hips")
+        base = bases[role]
+        parent = base.joint or base.role or (None if role == "hips" else "hips")
         if parent is None or parent not in joints:
             joints[role] = np.zeros_like(path)
             continue
-        moved = world @ bases[role].offset @ rig.rest[at]
+        moved = world @ (base.offset if base.joint is None else np.eye(4)) @ rig.rest[at]
         above = rig.index(bones.bones[parent])
         joints[role] = joints[parent] + every[parent] @ (moved[:3, 3] - heads[above])
     shift = path - 0.5 * (joints["thigh.L"] + joints["thigh.R"])
@@ -253,7 +263,7 @@ def local_channels(
 
     A bone's pose is (what carries it) offset rest basis; both sides are known but for the basis.
     """
-    order = _base_order(bases, turns)
+    order = _base_order(bases)
     every = carried_turns(bases, turns, order, rig)
     turn = rig.turn
     rotations: dict[str, Array] = {}
