@@ -45,7 +45,9 @@ def key_transfer(
         raise RigError(f"{owner.name}: nothing could be keyed: every channel is locked or keeps still; unlock the bones.")
     for switch in switches:
         channels.append(Channel(switch.data_path, switch.bone, np.array([[switch.wanted]]), indexed=False))
-        notes.append(f"'{switch.name}' of '{switch.bone}' was {switch.now:g} and is keyed as {switch.wanted:g}, so that FK keys count.")
+        notes.append(
+            f"'{switch.name}' of '{switch.bone}' was {switch.now:g} and is keyed as {switch.wanted:g}, so that FK keys count."
+        )
     animation = owner.animation_data
     previous = animation.action if animation else None
     if previous is not None and not previous.use_fake_user and previous.library is None:

@@ -143,7 +143,8 @@ def probed_bases(owner: bpy.types.Object, rig: Rig, bones: BoneMap) -> tuple[dic
             evaluated = owner.evaluated_get(bpy.context.evaluated_depsgraph_get())
             assert evaluated.pose is not None
             return {
-                role: np.array(evaluated.pose.bones[bone].matrix, np.float64) @ rest_inverse[role] for role, bone in roles.items()
+                role: np.array(evaluated.pose.bones[bone].matrix, np.float64) @ rest_inverse[role]
+                for role, bone in roles.items()
             }
 
         still = look()
@@ -173,7 +174,9 @@ def probed_bases(owner: bpy.types.Object, rig: Rig, bones: BoneMap) -> tuple[dic
                 if np.abs(moved - turn).max() < FOLLOWS:
                     carried_by[other].add(role)
                 else:
-                    notes.append(f"{rig.label}: '{roles[other]}' follows '{bone}' only in part; its motion will differ a little.")
+                    notes.append(
+                        f"{rig.label}: '{roles[other]}' follows '{bone}' only in part; its motion will differ a little."
+                    )
     bases = {}
     for role, above in carried_by.items():
         base = max(above, key=lambda name: len(carried_by[name]), default=None)

@@ -6,7 +6,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rotation import continuous_quaternions, matrix_from_axis_angle, matrix_from_quaternion, normalised, quaternion_from_matrix
+from ..rotation import (
+    continuous_quaternions,
+    matrix_from_axis_angle,
+    matrix_from_quaternion,
+    normalised,
+    quaternion_from_matrix,
+)
 
 Array = NDArray[np.float64]
 
@@ -46,7 +52,9 @@ def euler_from_matrix(matrices: Array, order: str = "XYZ") -> Array:
 def matrix_from_euler(angles: Array, order: str = "XYZ") -> Array:
     """Return the rotations (T, 3, 3) of angles (T, 3) about X, Y, Z, the first letter of the order turning first."""
     axes = np.eye(3)
-    turns = [matrix_from_axis_angle(np.broadcast_to(axes[a], angles.shape), angles[:, a]) for a in ("XYZ".index(c) for c in order)]
+    turns = [
+        matrix_from_axis_angle(np.broadcast_to(axes[a], angles.shape), angles[:, a]) for a in ("XYZ".index(c) for c in order)
+    ]
     return turns[2] @ turns[1] @ turns[0]
 
 
@@ -57,7 +65,11 @@ def axis_angle_from_quaternion(q: Array) -> Array:
     known = sine > 1e-6
     axis = normalised(q[:, 1:], fallback=(0.0, 1.0, 0.0))
     if known.any():
-        nearest = np.flatnonzero(known)[np.abs(np.arange(len(q))[:, None] - np.flatnonzero(known)[None]).argmin(1)] if (~known).any() else None
+        nearest = (
+            np.flatnonzero(known)[np.abs(np.arange(len(q))[:, None] - np.flatnonzero(known)[None]).argmin(1)]
+            if (~known).any()
+            else None
+        )
         if nearest is not None:
             axis = axis[nearest]
     sign = np.concatenate([[1.0], np.cumprod(np.where((axis[1:] * axis[:-1]).sum(-1) < 0, -1.0, 1.0))])

@@ -141,7 +141,11 @@ def misfit(rig: Rig, bones: Mapping[str, str]) -> str | None:
     Controls (Rigify, Auto-Rig Pro) hang on helpers, so only bones that stand in each other's line are compared.
     """
     at = {role: rig.index(bone) for role, bone in bones.items()}
-    lines = [[*(f"{part}.{side}" for part in line)] for side in SIDES for line in (("thigh", "shin", "foot"), ("upper_arm", "forearm", "hand"))]
+    lines = [
+        [*(f"{part}.{side}" for part in line)]
+        for side in SIDES
+        for line in (("thigh", "shin", "foot"), ("upper_arm", "forearm", "hand"))
+    ]
     heads = rig.heads
     for line in lines:
         present = [role for role in line if role in at]

@@ -68,12 +68,21 @@ class Body:
     def end(self, role: str) -> Array:
         """Return where a limb's bone ends (3,): where the next one starts, or at its own tail."""
         part, _, side = role.rpartition(".")
-        following = {"shoulder": "upper_arm", "upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot", "foot": "toe"}
+        following = {
+            "shoulder": "upper_arm",
+            "upper_arm": "forearm",
+            "forearm": "hand",
+            "thigh": "shin",
+            "shin": "foot",
+            "foot": "toe",
+        }
         after = f"{following.get(part, '')}.{side}"
         if after in self.heads:
             return self.heads[after]
         if part == "hand":
-            knuckles = [self.heads[name] for f in ("middle", "index", "ring", "pinky") if (name := f"{f}.1.{side}") in self.heads]
+            knuckles = [
+                self.heads[name] for f in ("middle", "index", "ring", "pinky") if (name := f"{f}.1.{side}") in self.heads
+            ]
             if knuckles:
                 return np.mean(knuckles, 0) if f"middle.1.{side}" not in self.heads else self.heads[f"middle.1.{side}"]
         return self.tails[role]
@@ -136,7 +145,9 @@ def performance_of_pose(pose: Pose, rest: RestPose, times: Array, label: str = "
     )
     heads = {role: joints[:, skeleton.index(table.bones[i].head)] for role, i in roles.items()}
     ankles = {side: joints[:, skeleton.index(f"{side.lower()}_ankle")] for side in SIDES}
-    return Performance(body, {role: turned[:, i] for role, i in roles.items()}, heads, ankles, np.asarray(times, np.float64), label)
+    return Performance(
+        body, {role: turned[:, i] for role, i in roles.items()}, heads, ankles, np.asarray(times, np.float64), label
+    )
 
 
 def _lengths(rest: RestPose) -> Array:
@@ -197,5 +208,3 @@ def unscaled(matrices: Array) -> Array:
     x = matrices[..., :, 0] - (matrices[..., :, 0] * y).sum(-1, keepdims=True) * y
     x = x / np.linalg.norm(x, axis=-1, keepdims=True)
     return np.stack([x, y, np.cross(x, y)], -1)
-
-

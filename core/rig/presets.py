@@ -43,7 +43,9 @@ def load_map(path: Path) -> BoneMap:
         raise ReadError("give a table of roles and bone names.", path, "bones")
     for role, bone in bones.items():
         if not is_role(role):
-            raise ReadError("this is no role of a body; roles are hips, spine.1, upper_arm.L and the like.", path, f"bones, '{role}'")
+            raise ReadError(
+                "this is no role of a body; roles are hips, spine.1, upper_arm.L and the like.", path, f"bones, '{role}'"
+            )
         if not isinstance(bone, str) or not bone:
             raise ReadError("give a bone's name.", path, f"bones, '{role}'")
     try:

@@ -203,7 +203,8 @@ def _head(rig: Rig, chest: int, axis: int, plane: float, height: float) -> dict[
         middle = [
             child
             for child in children[bone]
-            if abs(float(heads[child, axis]) - plane) < MIDDLE * height and tails[child, 2] > heads[chest, 2]
+            if abs(float(heads[child, axis]) - plane) < MIDDLE * height
+            and tails[child, 2] > heads[chest, 2]
             and abs(float(tails[child, axis]) - plane) < MIDDLE * height
         ]
         if not middle or (path and len(children[bone]) > 2):

@@ -130,7 +130,9 @@ def transfer(
         joints, ankles = pin_feet(performance, body, rig, bones, bases, turns, order, joints, ankles, stands, scale)
     notes = []
     if rig.uneven:
-        notes.append(f"{rig.label}: its object is scaled unevenly, which bends limbs as they turn; apply the scale for exact results.")
+        notes.append(
+            f"{rig.label}: its object is scaled unevenly, which bends limbs as they turn; apply the scale for exact results."
+        )
     rotations, location = local_channels(rig, bones, bases, turns, joints)
     return Transfer(rotations, bones.bones["hips"], location, joints, turns, ankles, scale, stands, tuple(notes))
 
@@ -236,18 +238,27 @@ def pin_feet(
         above = scale * (performance.ankles[side][:, 2] - source.floor - source.ankle)
         on_floor = np.abs(above) < contacts.LOW * body.leg_length / contacts.USUAL_LEG
         level = source.floor + body.ankle + np.where(on_floor, 0.0, above)
-        missed[side] = contacts.misses(ankles[side], stands[side], level)
-    shift = contacts.root_share(missed, stands)
+        missed[side] = contacts.misses(ankles[side], stands[side], level, performance.fps)
+    shift = contacts.root_share(missed, stands, performance.fps)
+    left = {side: np.where(stands[side][:, None], missed[side] - shift, 0.0) for side in SIDES}
+    slack = contacts.SLACK * body.leg_length / contacts.USUAL_LEG
+    for gap in left.values():
+        gap[:, 2] -= np.clip(gap[:, 2], -slack, slack)
+    lengths = {side: body.segment("thigh", side) + body.segment("shin", side) for side in SIDES}
+    hips = {side: joints[f"thigh.{side}"] + shift for side in SIDES}
+    goals = {side: ankles[side] + shift + left[side] for side in SIDES}
+    drop = contacts.lowering(hips, goals, lengths, stands, performance.fps)
+    shift[:, 2] -= drop
     joints = {role: joint + shift for role, joint in joints.items()}
-    ankles = {side: ankle + shift for side, ankle in ankles.items()}
     for side in SIDES:
-        left = contacts.leg_share(missed[side] - np.where(stands[side][:, None], shift, 0), stands[side], performance.fps)
-        moving = np.flatnonzero(np.linalg.norm(left, axis=-1) > 1e-6)
+        left[side][:, 2] += np.where(stands[side], drop, 0)
+        rest = contacts.leg_share(left[side], stands[side], performance.fps)
+        moving = np.flatnonzero(np.linalg.norm(rest, axis=-1) > 1e-6)
         if not len(moving):
             continue
         thigh, shin = f"thigh.{side}", f"shin.{side}"
-        hip, knee, ankle = joints[thigh][moving], joints[shin][moving], ankles[side][moving]
-        upper, lower = contacts.reach(hip, knee, ankle, ankle + left[moving])
+        hip, knee, ankle = joints[thigh][moving], joints[shin][moving], ankles[side][moving] + shift[moving]
+        upper, lower = contacts.reach(hip, knee, ankle, ankle + rest[moving])
         for role, turn in ((thigh, upper), (shin, lower)):
             turns[role] = turns[role].copy()
             turns[role][moving] = turn @ turns[role][moving]
@@ -284,7 +295,11 @@ def local_channels(
 
 
 def forward(
-    rig: Rig, rotations: Mapping[str, Array], locations: Mapping[str, Array], count: int, posed: Mapping[str, Array] | None = None
+    rig: Rig,
+    rotations: Mapping[str, Array],
+    locations: Mapping[str, Array],
+    count: int,
+    posed: Mapping[str, Array] | None = None,
 ) -> dict[str, Array]:
     """Return the world matrices (T, 4, 4) of all bones for given channels: Blender's own rule without constraints.
 
@@ -304,4 +319,3 @@ def forward(
                 basis[:, :3, 3] = locations[name]
         poses[name] = above @ rest @ basis
     return poses
-

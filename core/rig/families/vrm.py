@@ -31,7 +31,13 @@ FAMILY = Family(
         ),
         **{
             f"{called}{segment}": f"{finger}.{i + 1}"
-            for finger, called in (("thumb", "thumb"), ("index", "index"), ("middle", "middle"), ("ring", "ring"), ("pinky", "little"))
+            for finger, called in (
+                ("thumb", "thumb"),
+                ("index", "index"),
+                ("middle", "middle"),
+                ("ring", "ring"),
+                ("pinky", "little"),
+            )
             for i, segment in enumerate(_SEGMENTS)
         },
         **fingers("{finger}{number}", {"pinky": "little"}),
