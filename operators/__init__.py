@@ -16,15 +16,18 @@ def register() -> None:
         return
     import bpy
 
-    from . import import_keypoints, lift, settings, torch_hint
+    from . import import_keypoints, lift, retarget, retarget_settings, settings, torch_hint
 
     blender: Any = bpy  # its type stubs know neither added properties nor what these functions return
     try:
-        for part in (*settings.CLASSES, *import_keypoints.CLASSES, *lift.CLASSES, *torch_hint.CLASSES):
+        parts = (settings, import_keypoints, lift, retarget_settings, retarget, torch_hint)
+        for part in (item for module in parts for item in module.CLASSES):
             blender.utils.register_class(part)
             _undo.append(lambda part=part: blender.utils.unregister_class(part))
         blender.types.Scene.poselift = blender.props.PointerProperty(type=settings.PoseliftSettings)
         _undo.append(lambda: delattr(blender.types.Scene, "poselift"))
+        blender.types.Scene.poselift_retarget = blender.props.PointerProperty(type=retarget_settings.PoseliftRetargetSettings)
+        _undo.append(lambda: delattr(blender.types.Scene, "poselift_retarget"))
         menu = blender.types.TOPBAR_MT_file_import
         menu.append(import_keypoints.draw_menu)
         _undo.append(lambda: menu.remove(import_keypoints.draw_menu))

@@ -25,6 +25,7 @@ from ..core.track import exact_rate
 from .evaluate_command import evaluate_weights
 from .inspect_command import inspect_inputs
 from .lift_command import ENDINGS, lift_inputs
+from .retarget_command import add_retarget
 from .terminal import FAILED, USAGE, say
 from .train_command import DEFAULT_PRESET, train_lifter
 
@@ -63,6 +64,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train a lifter", description="Train a lifter from 2D poses."))
     _add_evaluate(
         commands.add_parser("evaluate", help="score a lifter", description="Score weights against 3D motion capture.")
+    )
+    add_retarget(
+        commands.add_parser("retarget", help="put a motion onto a character", description="Put a motion onto a character.")
     )
     return parser
 

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
 
+from ..core.errors import OutputError
 from ..core.output import written_aside
+from .state import current, leave_modes
 
 
 def save_blend(path: Path) -> None:
@@ -33,3 +37,102 @@ def save_bvh(path: Path, armature: bpy.types.Object) -> None:
             rotate_mode="NATIVE",
             root_transform_only=True,
         )
+
+
+def save_fbx(path: Path, armature: bpy.types.Object, deform_only: bool = False) -> None:
+    """Save an armature, its meshes and its action as `.fbx`, as Unreal, Unity and Godot take it.
+
+    Y up, -Z forward, scale 1 at centimetres in the file's units (no object comes out 100 times as large), every frame of
+    the scene's range keyed and none thinned, no end bones added. deform_only: leave out bones that no mesh follows (the
+    controls of a generated rig). Raises `OutputError`.
+    """
+    with written_aside(path) as aside, _only(armature):
+        bpy.ops.export_scene.fbx(
+            filepath=str(aside),
+            check_existing=False,
+            use_selection=True,
+            object_types={"ARMATURE", "MESH"},
+            apply_unit_scale=True,
+            apply_scale_options="FBX_SCALE_UNITS",
+            axis_forward="-Z",
+            axis_up="Y",
+            use_mesh_modifiers=False,
+            add_leaf_bones=False,
+            use_armature_deform_only=deform_only,
+            bake_anim=True,
+            bake_anim_use_all_bones=True,
+            bake_anim_use_nla_strips=False,
+            bake_anim_use_all_actions=False,
+            bake_anim_force_startend_keying=True,
+            bake_anim_step=1.0,
+            bake_anim_simplify_factor=0.0,
+        )
+
+
+def save_glb(path: Path, armature: bpy.types.Object, deform_only: bool = False) -> None:
+    """Save an armature, its meshes and its action as binary glTF: metres, Y up, sampled at every frame of the scene's range.
+
+    Raises `OutputError`.
+    """
+    with written_aside(path) as aside, _only(armature):
+        bpy.ops.export_scene.gltf(
+            filepath=str(aside),
+            check_existing=False,
+            export_format="GLB",
+            use_selection=True,
+            export_yup=True,
+            export_animations=True,
+            export_animation_mode="ACTIVE_ACTIONS",
+            export_frame_range=True,
+            export_force_sampling=True,
+            export_def_bones=deform_only,
+            export_optimize_animation_size=False,
+            export_anim_slide_to_zero=False,
+            export_skins=True,
+        )
+
+
+def can_save_usd() -> bool:
+    """Return whether this Blender was built with USD (Debian's is not)."""
+    return hasattr(bpy.types, "WM_OT_usd_export")
+
+
+def save_usd(path: Path, armature: bpy.types.Object) -> None:
+    """Save an armature, its meshes and its action as USD, Y up, in metres. Raises `OutputError`, too where there is no USD."""
+    if not can_save_usd():
+        raise OutputError(f"{path}: this Blender was built without USD; choose .fbx or .glb.")
+    with written_aside(path) as aside, _only(armature):
+        bpy.ops.wm.usd_export(
+            filepath=str(aside),
+            check_existing=False,
+            selected_objects_only=True,
+            export_animation=True,
+            export_armatures=True,
+            only_deform_bones=False,
+            convert_orientation=True,
+            export_global_forward_selection="NEGATIVE_Z",
+            export_global_up_selection="Y",
+        )
+
+
+@contextmanager
+def _only(armature: bpy.types.Object) -> Iterator[None]:
+    """Select an armature and the meshes that it deforms, and nothing else; the selection is put back."""
+    scene, layer = current()
+    before, active = [item for item in layer.objects if item.select_get()], layer.objects.active
+    hidden = {item: item.hide_get() for item in layer.objects}
+    wanted = [armature, *(item for item in scene.objects if item.type == "MESH" and item.find_armature() == armature)]
+    leave_modes()
+    try:
+        for item in layer.objects:
+            item.select_set(False)
+        for item in wanted:
+            item.hide_set(False)
+            item.select_set(True)
+        layer.objects.active = armature
+        yield
+    finally:
+        for item in layer.objects:
+            item.select_set(item in before)
+            item.hide_set(hidden.get(item, False))
+        layer.objects.active = active

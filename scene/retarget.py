@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from ..core.errors import RigError
 from ..core.rig.mapping import AUTO, BoneMap, auto_map, check_map
-from ..core.rig.performance import Performance
+from ..core.rig.performance import Performance, performance_of_rig
 from ..core.rig.transfer import Transfer, TransferSettings, transfer
 from . import timing
 from .retarget_keys import Keyed, key_transfer
 from .retarget_rig import armature_of, check_writable, read_bases, read_rig, sole_of, switches_of
+from .sampling import action_frames, sample
 from .state import all_or_nothing, current
 
 Array = NDArray[np.float64]
@@ -43,16 +44,40 @@ class Retargeted:
     moved: Transfer
     bones: BoneMap
     frames: Array
+    source_notes: tuple[str, ...] = ()
 
     @property
     def notes(self) -> list[str]:
         """What the user should know, in order."""
-        return [*self.bones.notes, *self.moved.notes, *self.keyed.notes]
+        return [*self.source_notes, *self.bones.notes, *self.moved.notes, *self.keyed.notes]
 
 
 def map_armature(owner: bpy.types.Object | None, family: str = AUTO) -> BoneMap:
     """Return which bones of an armature play which roles. Raises `RigError` with the reason where it is no humanoid."""
     return auto_map(read_rig(armature_of(owner)), family)
+
+
+def performance_of_armature(owner: bpy.types.Object | None, bones: BoneMap | None = None, family: str = AUTO) -> Performance:
+    """Return what an armature's Action does, from its first key to its last, at the scene's rate.
+
+    Raises `RigError` where it is no humanoid or has no keyframes.
+    """
+    owner = armature_of(owner)
+    rig = read_rig(owner)
+    bones = bones or auto_map(rig, family)
+    check_map(rig, bones)
+    frames = action_frames(owner)
+    sampled = sample(owner, rig, bones, frames)
+    scene, _ = current()
+    times = (frames - frames[0]) / timing.scene_rate(scene)
+    performance = performance_of_rig(rig, bones, sampled.poses, times)
+    notes = [f"{owner.name}: {sampled.reason}, so the scene was stepped through frame by frame."] if sampled.reason else []
+    return replace(performance, notes=(*performance.notes, *bones.notes, *notes))
+
+
+def first_frame(owner: bpy.types.Object | None) -> float:
+    """Return the frame of an armature's first key. Raises `RigError` where it has none."""
+    return float(action_frames(armature_of(owner))[0])
 
 
 def retarget(
@@ -90,4 +115,4 @@ def retarget(
         raise
     scene.frame_set(scene.frame_current, subframe=scene.frame_subframe)
     keyed = Keyed(keyed.action, keyed.previous, keyed.channels, (*notes, *keyed.notes))
-    return Retargeted(keyed, moved, bones, frames)
+    return Retargeted(keyed, moved, bones, frames, performance.notes)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import SettingsError
+from ..core.track import exact_rate
+from .state import current
 
 Array = NDArray[np.float64]
 
@@ -45,6 +47,26 @@ def scene_rate(scene: bpy.types.Scene) -> float:
 def set_timing(scene: bpy.types.Scene, fps: Fraction, frames: Array) -> None:
     """Give a scene the rate, the range of the frames, and its first frame as the current one."""
     scene.render.fps, scene.render.fps_base = rate_of(fps)
+    _set_span(scene, frames)
+
+
+def set_rate(fps: Fraction) -> None:
+    """Give the current scene a rate. Raises `SettingsError` where Blender cannot hold it."""
+    scene, _ = current()
+    scene.render.fps, scene.render.fps_base = rate_of(fps)
+
+
+def set_span(frames: Array) -> None:
+    """Give the current scene the range of the frames, and its first frame as the current one."""
+    _set_span(current()[0], frames)
+
+
+def exact_scene_rate() -> Fraction:
+    """Return the current scene's rate as the fraction that it is meant to be: 30 over 1.001 is 30000/1001."""
+    return exact_rate(scene_rate(current()[0]))
+
+
+def _set_span(scene: bpy.types.Scene, frames: Array) -> None:
     first, last = int(np.floor(frames[0])), int(np.ceil(frames[-1]))
     scene.frame_start, scene.frame_end = first, last
     scene.frame_set(first)

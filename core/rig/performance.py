@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import RigError
 from ..motion.bones import stature
 from ..motion.motion import Motion
+from ..skeleton import Skeleton
 from .bones import bone_table
 from .mapping import BoneMap
 from .rest import RestPose, rest_pose
@@ -125,11 +127,22 @@ class Performance:
 
 def performance_of_motion(motion: Motion) -> Performance:
     """Return what a lifted human does. Raises `RigError` where the motion is of another creature, or has gaps."""
-    table = bone_table(motion.skeleton, motion.joints_world)
-    if not {"pelvis", "upper_arm.L", "thigh.R"} <= set(table.names):
-        raise RigError(f"the motion is of skeleton '{motion.skeleton.name}'; only a human's can be put onto a humanoid.")
-    rest = rest_pose(table, motion.bone_lengths)
-    return performance_of_pose(solve_pose(motion.joints_world, rest, float(motion.fps)), rest, motion.times, motion.source)
+    return performance_of_joints(
+        motion.skeleton, motion.joints_world, motion.bone_lengths, motion.times, float(motion.fps), Path(motion.source).stem
+    )
+
+
+def performance_of_joints(
+    skeleton: Skeleton, joints: Array, lengths: Array, times: Array, fps: float, label: str = ""
+) -> Performance:
+    """Return what a human does whose joints (T, J, 3) are known, in metres, world, with bone lengths (J,).
+
+    Raises `RigError` where the skeleton is another creature's, or joints are missing.
+    """
+    if not {"pelvis", "l_hip", "l_elbow", "neck_base"} <= set(skeleton.joint_names):
+        raise RigError(f"the motion is of skeleton '{skeleton.name}'; only a human's can be put onto a humanoid.")
+    rest = rest_pose(bone_table(skeleton, joints), lengths)
+    return performance_of_pose(solve_pose(joints, rest, fps), rest, times, label)
 
 
 def performance_of_pose(pose: Pose, rest: RestPose, times: Array, label: str = "") -> Performance:

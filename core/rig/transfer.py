@@ -26,10 +26,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TransferSettings:
-    """How to transfer. scale: of the path, the ratio of the legs where None. pin_feet: make standing feet stand still."""
+    """How to transfer.
+
+    scale: of the path, the ratio of the legs where None. pin_feet: make standing feet stand still. in_place: take the
+    way over the floor out, for engines that move the character themselves (root motion off).
+    """
 
     scale: float | None = None
     pin_feet: bool = True
+    in_place: bool = False
 
     def __post_init__(self) -> None:
         if self.scale is not None and not 1e-4 < self.scale < 1e4:
@@ -128,6 +133,11 @@ def transfer(
     ankles = {side: _ankle(body, joints, turns, side) for side in SIDES}
     if settings.pin_feet and not same:
         joints, ankles = pin_feet(performance, body, rig, bones, bases, turns, order, joints, ankles, stands, scale)
+    if settings.in_place:
+        away = joints["hips"] * (1.0, 1.0, 0.0)
+        away -= away[0]
+        joints = {role: joint - away for role, joint in joints.items()}
+        ankles = {side: ankle - away for side, ankle in ankles.items()}
     notes = []
     if rig.uneven:
         notes.append(
