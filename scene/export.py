@@ -6,11 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import bpy
+import numpy as np
 
 from ..core.errors import OutputError
 from ..core.output import written_aside
+from . import compat
 from .state import current, leave_modes
 
 
@@ -23,7 +26,8 @@ def save_blend(path: Path) -> None:
 def save_bvh(path: Path, armature: bpy.types.Object) -> None:
     """Save an armature and its action as `.bvh`, in metres, Z up, at the scene's rate and over its range.
 
-    Only the root bone gets a position; the others turn. Raises `OutputError`.
+    Only the root bone gets a position, and the others turn, unless another bone travels (hips below a root bone). Raises
+    `OutputError`.
     """
     scene = bpy.context.scene
     assert scene is not None
@@ -35,7 +39,7 @@ def save_bvh(path: Path, armature: bpy.types.Object) -> None:
             frame_start=scene.frame_start,
             frame_end=scene.frame_end,
             rotate_mode="NATIVE",
-            root_transform_only=True,
+            root_transform_only=not _travels_below_root(armature),
         )
 
 
@@ -46,7 +50,7 @@ def save_fbx(path: Path, armature: bpy.types.Object, deform_only: bool = False) 
     the scene's range keyed and none thinned, no end bones added. deform_only: leave out bones that no mesh follows (the
     controls of a generated rig). Raises `OutputError`.
     """
-    with written_aside(path) as aside, _only(armature):
+    with written_aside(path) as aside, _only(armature), _from_zero(armature):
         bpy.ops.export_scene.fbx(
             filepath=str(aside),
             check_existing=False,
@@ -74,7 +78,7 @@ def save_glb(path: Path, armature: bpy.types.Object, deform_only: bool = False) 
 
     Raises `OutputError`.
     """
-    with written_aside(path) as aside, _only(armature):
+    with written_aside(path) as aside, _only(armature), _from_zero(armature):
         bpy.ops.export_scene.gltf(
             filepath=str(aside),
             check_existing=False,
@@ -87,14 +91,14 @@ def save_glb(path: Path, armature: bpy.types.Object, deform_only: bool = False) 
             export_force_sampling=True,
             export_def_bones=deform_only,
             export_optimize_animation_size=False,
-            export_anim_slide_to_zero=False,
             export_skins=True,
         )
 
 
 def can_save_usd() -> bool:
     """Return whether this Blender was built with USD (Debian's is not)."""
-    return hasattr(bpy.types, "WM_OT_usd_export")
+    options: Any = bpy.app.build_options
+    return bool(options.usd)
 
 
 def save_usd(path: Path, armature: bpy.types.Object) -> None:
@@ -136,3 +140,47 @@ def _only(armature: bpy.types.Object) -> Iterator[None]:
             item.select_set(item in before)
             item.hide_set(hidden.get(item, False))
         layer.objects.active = active
+
+
+def _travels_below_root(armature: bpy.types.Object) -> bool:
+    """Return whether a bone that has a parent is keyed in place."""
+    assert armature.pose is not None
+    paths = {curve.data_path for curve in compat.fcurves_of(armature)}
+    return any(
+        bone.parent is not None and f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].location' in paths
+        for bone in armature.pose.bones
+    )
+
+
+@contextmanager
+def _from_zero(armature: bpy.types.Object) -> Iterator[None]:
+    """Move an armature's keys and the scene's range for a moment, so that the clip starts at 0 seconds in the file.
+
+    Engines count seconds from the file's zero; Blender's exporters write frame 1 as the second frame.
+    """
+    scene, _ = current()
+    start, end, now = scene.frame_start, scene.frame_end, (scene.frame_current, scene.frame_subframe)
+    kept = []
+    for curve in compat.fcurves_of(armature):
+        points: Any = curve.keyframe_points
+        for name in ("co", "handle_left", "handle_right"):
+            values = np.empty(2 * len(points), np.float32)
+            points.foreach_get(name, values)
+            kept.append((curve, name, values))
+    try:
+        for curve, name, values in kept:
+            moved = values.copy()
+            moved[::2] -= start
+            points = curve.keyframe_points
+            points.foreach_set(name, moved)
+            curve.update()
+        scene.frame_start, scene.frame_end = 0, end - start
+        scene.frame_set(0)
+        yield
+    finally:
+        for curve, name, values in kept:
+            points = curve.keyframe_points
+            points.foreach_set(name, values)
+            curve.update()
+        scene.frame_end, scene.frame_start = end, start
+        scene.frame_set(now[0], subframe=now[1])

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import bpy
 import numpy as np
@@ -33,7 +33,7 @@ class RetargetSettings:
     family: str = AUTO
     name: str = ""
     frame_start: float = 1.0
-    transfer: TransferSettings = TransferSettings()
+    transfer: TransferSettings = field(default_factory=TransferSettings)
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import ReadError
-from . import compat
+from ..core.track import exact_rate
+from . import compat, timing
 from .files import new_file
 
 RIG_ENDINGS = (".blend", ".glb", ".gltf", ".fbx", ".vrm")
@@ -42,7 +46,35 @@ def open_character(path: Path, name: str = "", animated: bool = False) -> bpy.ty
             raise ReadError(f"'{ending}' is not one of {', '.join(sorted({*RIG_ENDINGS, *MOTION_ENDINGS}))}.", path)
         new_file()
         _run(path, importers[ending])
+        if animated and ending in (".glb", ".gltf"):
+            owner = find_armature(path, name, animated)
+            rate = _written_rate(owner)
+            if rate is not None:
+                # glTF has seconds, not frames: with the rate that it was sampled at, every key is on a frame.
+                new_file()
+                timing.set_rate(rate)
+                _run(path, importers[ending])
     return find_armature(path, name, animated)
+
+
+def _written_rate(owner: bpy.types.Object) -> Fraction | None:
+    """Return the frame rate at which an imported animation was sampled, where its keys are evenly spaced at a usual one."""
+    steps: list[NDArray] = []
+    for curve in compat.fcurves_of(owner):
+        points: Any = curve.keyframe_points
+        keys = np.empty(2 * len(points), np.float32)
+        points.foreach_get("co", keys)
+        if len(points) > 2:
+            steps.append(np.diff(keys[::2].astype(np.float64)))
+    if not steps:
+        return None
+    step = float(np.median(np.concatenate(steps)))
+    scene = bpy.context.scene
+    assert scene is not None
+    rate = timing.scene_rate(scene) / step if step > 0 else 0.0
+    usual = (24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60, 90, 100, 120, 240)
+    nearest = min(usual, key=lambda value: abs(value - rate))
+    return exact_rate(nearest) if abs(nearest - rate) < 0.01 * nearest else None
 
 
 def find_armature(path: Path, name: str, animated: bool) -> bpy.types.Object:

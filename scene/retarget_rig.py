@@ -55,7 +55,8 @@ def check_writable(owner: bpy.types.Object) -> None:
     """Check that an armature can be animated. Raises `RigError` where it is linked without a library override."""
     if owner.library is not None:
         raise RigError(
-            f"{owner.name}: it is linked from another file; make a library override of it first (Object > Library Override > Make)."
+            f"{owner.name}: it is linked from another file; make a library override of it first "
+            "(Object > Library Override > Make)."
         )
 
 
@@ -98,8 +99,7 @@ def switches_of(owner: bpy.types.Object) -> list[Switch]:
     assert owner.pose is not None
     found = []
     for bone in owner.pose.bones:
-        for name in bone.keys():
-            value = bone[name]
+        for name, value in bone.items():
             if isinstance(value, (int, float)) and (want := wanted(name, float(value))) is not None and want != value:
                 found.append(Switch(bone.name, name, float(value), want))
     return found

@@ -28,7 +28,7 @@ EASE = 0.2
 DRIFT = 0.012
 """Metres per second that a standing foot may follow a source whose own foot creeps."""
 SLACK = 0.006
-"""Metres that a standing ankle may be too high or too low before the leg bends for it: a straight leg bends a lot for little."""
+"""Metres that a standing ankle may be off its height before the leg bends for it: a straight leg bends a lot for little."""
 STRETCH = 0.9995
 """Share of its length that a leg is stretched to at most."""
 
@@ -107,7 +107,7 @@ def _ramped(flags: NDArray[np.bool_], frames: float) -> Array:
 
 def smoothed(values: Array, frames: float) -> Array:
     """Return (T, ...) values under a bell that is `frames` wide to each side; the ends are held."""
-    half = int(round(frames))
+    half = round(frames)
     if half < 1 or len(values) < 2:
         return values
     bell = np.hanning(2 * half + 3)[1:-1]
@@ -131,7 +131,7 @@ def lowering(
         across = (away[:, :2] ** 2).sum(-1)
         fits = np.sqrt(np.maximum((STRETCH * lengths[side]) ** 2 - across, 0))
         need = np.maximum(need, np.where(down[side], np.maximum(-away[:, 2] - fits, 0), 0))
-    half = max(1, int(round(0.5 * EASE * fps)))
+    half = max(1, round(0.5 * EASE * fps))
     if not need.any() or len(need) < 2:
         return need
     padded = np.pad(need, half, mode="edge")

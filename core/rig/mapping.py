@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -149,11 +150,11 @@ def misfit(rig: Rig, bones: Mapping[str, str]) -> str | None:
     heads = rig.heads
     for line in lines:
         present = [role for role in line if role in at]
-        for upper, lower in zip(present, present[1:], strict=False):
+        for upper, lower in itertools.pairwise(present):
             if at[upper] in rig.ancestors(at[lower]) or at[lower] not in rig.ancestors(at[upper]):
                 continue
             return f"'{bones[lower]}' ({lower}) is above '{bones[upper]}' ({upper})"
-        for upper, lower in zip(present, present[1:], strict=False):
+        for upper, lower in itertools.pairwise(present):
             if float(((heads[at[upper]] - heads[at[lower]]) ** 2).sum()) == 0:
                 return f"'{bones[lower]}' ({lower}) starts where '{bones[upper]}' ({upper}) does"
     if all(role in at for role in REQUIRED) and not upright({role: heads[bone] for role, bone in at.items()}):

@@ -69,7 +69,7 @@ def _chain(body: Body, part: str) -> list[tuple[str, float, float]]:
 
 
 def blend(turns: list[Array], shares: list[float]) -> Array:
-    """Return the weighted mean of rotations (T, 3, 3) that are less than half a turn apart: of their quaternions, scaled to 1."""
+    """Return the weighted mean of rotations (T, 3, 3) less than half a turn apart: of their quaternions, scaled to 1."""
     parts = [(turn, share) for turn, share in zip(turns, shares, strict=True) if share > 0]
     if len(parts) == 1:
         return parts[0][0]

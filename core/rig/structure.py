@@ -175,7 +175,7 @@ def _leg(rig: Rig, limb: _Limb) -> dict[str, int]:
 
 
 def _arm(rig: Rig, limb: _Limb) -> dict[str, int]:
-    """Return collar bone, upper arm, forearm and hand of an arm's chain: the hand is where fingers part, or the last long joint."""
+    """Return collar bone, upper arm, forearm and hand of an arm's chain; the hand is where fingers part, or the last joint."""
     bones = limb.bones
     points = rig.heads[list(bones)]
     children = rig.children()
@@ -220,7 +220,7 @@ def _head(rig: Rig, chest: int, axis: int, plane: float, height: float) -> dict[
 
 
 def _sides(rig: Rig, ends: list[dict[str, int]], axis: int, plane: float) -> tuple[str, str]:
-    """Return the sides of two mirrored bodies' halves, from where the feet point; as for one that faces -Y where they do not."""
+    """Return the sides of a body's mirrored halves, from where the feet point; as of one that faces -Y where they do not."""
     toe = ends[0].get("toe")
     foot = ends[0]["foot"]
     ahead = (rig.heads[toe] if toe is not None else rig.tails[foot]) - rig.heads[foot]
