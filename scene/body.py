@@ -83,7 +83,7 @@ def new_body(name: str, rest: RestPose, armature: bpy.types.Object, collection: 
             parts.append(_nose(length, height))
         for vertices, faces in parts:
             placed = vertices @ rest.matrices[index].T + rest.heads[index]
-            owned.setdefault(bone.name, []).extend(shell.add(placed, faces, side))
+            owned.setdefault(bone.label or bone.name, []).extend(shell.add(placed, faces, side))
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(np.concatenate(shell.vertices).tolist(), [], shell.faces)
     for label, colour in COLOURS.items():

@@ -70,7 +70,7 @@ def pose_channels(rest: RestPose, pose: Pose) -> list[Channel]:
     Bones that never leave their rest rotation have no channels.
     """
     channels: list[Channel] = []
-    for index, name in enumerate(rest.table.names):
+    for index, name in enumerate(rest.table.labels):
         path = f'pose.bones["{bpy.utils.escape_identifier(name)}"]'
         if index == 0:
             channels.append(Channel(f"{path}.location", name, pose.location))

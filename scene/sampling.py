@@ -57,7 +57,7 @@ def sample(owner: bpy.types.Object, rig: Rig, bones: BoneMap, frames: Array) -> 
     reason = why_not_curves(owner, rig, wanted)
     if reason:
         return Sampled(_stepped(owner, wanted, frames), frames, "frames", reason)
-    return Sampled(_from_curves(owner, rig, wanted, frames), frames, "curves")
+    return Sampled(poses_from_curves(owner, rig, wanted, frames), frames, "curves")
 
 
 def why_not_curves(owner: bpy.types.Object, rig: Rig, wanted: list[str]) -> str:
@@ -112,7 +112,7 @@ def _stepped(owner: bpy.types.Object, wanted: list[str], frames: Array) -> dict[
     return found
 
 
-def _from_curves(owner: bpy.types.Object, rig: Rig, wanted: list[str], frames: Array) -> dict[str, Array]:
+def poses_from_curves(owner: bpy.types.Object, rig: Rig, wanted: list[str], frames: Array) -> dict[str, Array]:
     """Return world matrices from the curves alone: Blender's own rule, all frames at once."""
     assert owner.pose is not None
     curves: dict[str, dict[int, bpy.types.FCurve]] = {}

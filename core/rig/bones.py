@@ -44,7 +44,7 @@ class Bone:
     direction: rest direction, world axes, any length. x_axis: the rest X axis, before it is made perpendicular to the
     bone; a positive turn about it bends the bone the natural way.
     hinge: the joint at the tail bends in one plane, which tells the twist. across: body lines that tell the twist.
-    A bone with neither follows its parent by the shortest arc.
+    A bone with neither follows its parent by the shortest arc. label: what Blender's bone is called, `name` where empty.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Bone:
     x_axis: Vector
     hinge: Hinge | None = None
     across: tuple[Across, ...] = ()
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,11 @@ class BoneTable:
     def names(self) -> tuple[str, ...]:
         """The bones' names, in table order."""
         return tuple(bone.name for bone in self.bones)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What Blender's bones are called, in table order."""
+        return tuple(bone.label or bone.name for bone in self.bones)
 
     @property
     def parents(self) -> tuple[int, ...]:

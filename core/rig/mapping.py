@@ -132,7 +132,10 @@ def _renumbered(rig: Rig, found: dict[str, str]) -> dict[str, str]:
         last = len(chain(found, "spine")) - 1
     kept = {role: bone for role, bone in found.items() if not role.startswith(("spine.", "neck."))}
     kept |= {f"spine.{i + 1}": bone for i, bone in enumerate(middle[: last + 1])}
-    kept |= {f"neck.{i + 1}": bone for i, bone in enumerate(middle[last + 1 :])}
+    neck = middle[last + 1 :]
+    if len(neck) > 1 and "head" not in kept:  # numbered on from the spine (a metarig with fewer bones)
+        kept["head"] = neck.pop()
+    kept |= {f"neck.{i + 1}": bone for i, bone in enumerate(neck)}
     return kept
 
 
