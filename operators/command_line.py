@@ -21,6 +21,7 @@ from ..core.lifter.evaluation.conditions import CONDITIONS
 from ..core.lifter.weights import DEFAULT, available
 from ..core.pipeline import CAMERA_MODES
 from ..core.readers import FORMATS
+from ..core.rig.styles import NAMINGS, RESTS
 from ..core.track import exact_rate
 from .evaluate_command import evaluate_weights
 from .inspect_command import inspect_inputs
@@ -95,6 +96,9 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--smoothing", type=float, default=1.0, help="strength of the smoothing, 0 for none (default: 1)")
     parser.add_argument("--weights", default=DEFAULT, help=f"{', '.join(available())}, or a file (default: {DEFAULT})")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: CUDA if there is any)")
+    parser.add_argument("--rest", choices=RESTS, default="T", help="rest pose of the armature (default: T)")
+    parser.add_argument("--bone-names", choices=NAMINGS, default="plain", help="family that bones are named after")
+    parser.add_argument("--thin", type=float, default=0.0, metavar="MM", help="thin keys; joints move by so many mm at most")
     parser.add_argument("--preview", metavar="PNG", help="also render a still of the middle frame through the camera")
     parser.add_argument("--json", action="store_true", help="print the report as JSON on standard output")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")

@@ -100,7 +100,7 @@ class POSELIFT_OT_lift(bpy.types.Operator):
         try:
             lifted = result()
             session.keep(lifted.path, lifted.tracks, lifted.key)
-            build.apply(lifted.motion)
+            build.apply(lifted.motion, armature_settings(settings_of(context)))
         except Exception as error:  # reported, with the traceback where it is no error made for users
             return self._failed(error)
         report = lifted.motion.report
@@ -178,6 +178,11 @@ def chosen(tracks: list[KeypointTrack], person: str) -> KeypointTrack:
         if track.person == person:
             return track
     raise TrackError(f"{tracks[0].source}: there is no person '{person}'; import the keypoints again.")
+
+
+def armature_settings(settings: PoseliftSettings) -> build.BuildSettings:
+    """Return what to build, as the scene's settings say."""
+    return build.BuildSettings(rest=settings.rest, names=settings.bone_names, tolerance=settings.thin)
 
 
 def show_progress(context: bpy.types.Context) -> None:

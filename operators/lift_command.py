@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`poselift lift`: keypoint files to .npz, .blend and .bvh, one or many."""
+"""`poselift lift`: keypoint files to .npz, .blend and what other programs read, one or many."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..core.readers import find_clips, read
 from ..core.track import KeypointTrack
 from .terminal import DONE, FAILED, progress_bar, say, show
 
-ENDINGS = (".blend", ".bvh", ".npz")
+ENDINGS = (".blend", ".bvh", ".fbx", ".glb", ".usd", ".npz")
 
 
 def lift_inputs(options: argparse.Namespace) -> int:
@@ -42,7 +42,7 @@ def lift_inputs(options: argparse.Namespace) -> int:
         try:
             for motion in _lift_clip(clip, options, settings):
                 target = _target(output, motion, options.person)
-                _write(motion, target, Path(options.preview) if options.preview else None)
+                _write(motion, target, Path(options.preview) if options.preview else None, options)
                 reports.append({"output": str(target), **motion.report.to_dict()})
                 if not options.quiet:
                     say("\n".join([*motion.report.lines(), f"wrote {target}"]))
@@ -117,7 +117,7 @@ def _target(output: Path, motion: Motion, person: str) -> Path:
     return output.with_stem(f"{output.stem}_{motion.person}") if person == "all" else output
 
 
-def _write(motion: Motion, target: Path, preview: Path | None) -> None:
+def _write(motion: Motion, target: Path, preview: Path | None, options: argparse.Namespace) -> None:
     """Write one motion in its output's format, and a still of it where asked for."""
     if target.suffix == ".npz":
         motion.save(target)
@@ -126,11 +126,9 @@ def _write(motion: Motion, target: Path, preview: Path | None) -> None:
     from ..scene import build, export, files, render
 
     files.new_file()
-    built = build.apply(motion)
-    if target.suffix == ".blend":
-        export.save_blend(target)
-    elif target.suffix == ".bvh":
-        export.save_bvh(target, built.armature)
+    built = build.apply(motion, build.BuildSettings(rest=options.rest, names=options.bone_names, tolerance=options.thin))
+    if target.suffix != ".npz":
+        export.save(target, built.armature)
     if preview is not None:
         frame = build.BuildSettings().frame_start + len(motion) // 2
         render.save_still(preview, built, frame)

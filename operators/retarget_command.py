@@ -42,6 +42,7 @@ def add_retarget(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", type=float, help="scale of the path (default: by the length of the legs)")
     parser.add_argument("--no-pin", action="store_true", help="leave the feet where the limbs' directions put them")
     parser.add_argument("--in-place", action="store_true", help="no root motion: take the way over the floor out")
+    parser.add_argument("--thin", type=float, default=0.0, metavar="MM", help="thin keys; joints move by so many mm at most")
     parser.add_argument("--deform-only", action="store_true", help="export only bones that meshes follow (.fbx, .glb)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON on standard output")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
@@ -89,24 +90,16 @@ def _retarget(
     bones: BoneMap | None,
     outputs: list[Path],
 ) -> dict[str, Any]:
-    from ..scene import export, retarget, retarget_files, timing
+    from ..scene import decimate, export, retarget, retarget_files, timing
 
     owner = retarget_files.open_character(Path(options.onto), options.object)
     timing.set_rate(fps)
     done = retarget.retarget(performance, owner, bones, retarget.RetargetSettings(options.names, transfer=settings))
     timing.set_span(done.frames)
+    if options.thin:
+        decimate.thin_keys(owner, options.thin / 1000)
     for output in outputs:
-        ending = output.suffix.lower()
-        if ending == ".blend":
-            export.save_blend(output)
-        elif ending == ".bvh":
-            export.save_bvh(output, owner)
-        elif ending == ".fbx":
-            export.save_fbx(output, owner, options.deform_only)
-        elif ending == ".glb":
-            export.save_glb(output, owner, options.deform_only)
-        else:
-            export.save_usd(output, owner)
+        export.save(output, owner, options.deform_only)
     if options.save_map:
         save_map(Path(options.save_map), done.bones)
     return {

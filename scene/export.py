@@ -17,6 +17,23 @@ from . import compat
 from .state import current, leave_modes
 
 
+def save(path: Path, armature: bpy.types.Object, deform_only: bool = False) -> None:
+    """Save by the name's ending: `.blend`, `.bvh`, `.fbx`, `.glb` or `.usd`. Raises `OutputError`."""
+    ending = path.suffix.lower()
+    if ending == ".blend":
+        save_blend(path)
+    elif ending == ".bvh":
+        save_bvh(path, armature)
+    elif ending == ".fbx":
+        save_fbx(path, armature, deform_only)
+    elif ending == ".glb":
+        save_glb(path, armature, deform_only)
+    elif ending == ".usd":
+        save_usd(path, armature)
+    else:
+        raise OutputError(f"{path}: '{path.suffix}' is not one of .blend, .bvh, .fbx, .glb, .usd.")
+
+
 def save_blend(path: Path) -> None:
     """Save a copy of the whole file as `.blend`; the open file keeps its name. Raises `OutputError`."""
     with written_aside(path) as aside:

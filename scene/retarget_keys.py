@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
@@ -48,8 +49,8 @@ def key_transfer(
         notes.append(
             f"'{switch.name}' of '{switch.bone}' was {switch.now:g} and is keyed as {switch.wanted:g}, so that FK keys count."
         )
-    animation = owner.animation_data
-    previous = animation.action if animation else None
+    animation: Any = owner.animation_data
+    previous: bpy.types.Action | None = animation.action if animation else None
     if previous is not None and not previous.use_fake_user and previous.library is None:
         previous.use_fake_user = True
         notes.append(f"the Action '{previous.name}' was taken off and is kept in the file.")
@@ -71,9 +72,9 @@ def rig_channels(owner: bpy.types.Object, moved: Transfer) -> tuple[list[Channel
                 notes.append(f"'{name}' is connected to its parent, so it cannot travel; the character stays in place.")
             else:
                 channels += _unlocked(f"{path}.location", name, moved.location, list(bone.lock_location), notes)
-        elif not bone.bone.use_connect and max(abs(value) for value in bone.location) > STILL:
+        elif not bone.bone.use_connect and np.abs(bone.location).max() > STILL:
             channels.append(Channel(f"{path}.location", name, np.zeros((1, 3))))
-        if max(abs(value - 1) for value in bone.scale) > STILL:
+        if np.abs(np.array(bone.scale) - 1).max() > STILL:
             channels.append(Channel(f"{path}.scale", name, np.ones((1, 3))))
         channels += _rotation_channels(bone, path, rotations, notes)
     return channels, notes

@@ -232,4 +232,5 @@ def _channels(bone: bpy.types.PoseBone) -> dict[str, Any]:
 
 def _set_property(bone: bpy.types.PoseBone, name: str, value: float) -> None:
     bone[name] = type(bone[name])(value)
-    bone.id_data.update_tag()
+    owner: Any = bone.id_data
+    owner.update_tag()

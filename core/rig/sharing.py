@@ -37,17 +37,17 @@ def shared_chain(source: Body, turns: Mapping[str, Array], target: Body, part: s
         ends = [chain(turns, "spine")[-1:], ["head"] if "head" in turns else []]
         if part == "spine" or not all(ends):
             return {}
-        low, high = turns[ends[0][0]], turns["head"]
-        return {role: blend([low, high], [1 - w, w]) for i, (role, *_) in enumerate(here) if (w := (i + 1) / (len(here) + 1))}
+        chest, head = turns[ends[0][0]], turns["head"]
+        return {role: blend([chest, head], [1 - w, w]) for i, (role, *_) in enumerate(here) if (w := (i + 1) / (len(here) + 1))}
     found: dict[str, Array] = {}
-    hips = [("hips", 0.0, there[0][1])] if part == "spine" else []
+    sources = [("hips", 0.0, there[0][1]), *there] if part == "spine" else there
     for i, (role, low, high) in enumerate(here):
-        shares = [max(0.0, min(high, end) - max(low, start)) for _, start, end in (*hips, *there)]
+        shares = [max(0.0, min(high, end) - max(low, start)) for _, start, end in sources]
         if part == "spine" and i == len(here) - 1:
             shares = [0.0] * (len(shares) - 1) + [1.0]
         if sum(shares) <= 1e-9:
             shares = [0.0] * (len(shares) - 1) + [1.0]
-        found[role] = blend([turns[name] for name, *_ in (*hips, *there)], shares)
+        found[role] = blend([turns[name] for name, *_ in sources], shares)
     return found
 
 

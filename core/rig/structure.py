@@ -146,12 +146,12 @@ def _is_below(rig: Rig, hips: int, bone: int) -> bool:
 
 def _split(points: Array, first: int, last: int) -> tuple[int, int]:
     """Return the nodes (start, joint) of a limb that ends at node `last`: two long segments of nearly one length."""
-    best, found = -np.inf, (first, first + 1)
+    best, found = float("-inf"), (first, first + 1)
     total = float(np.linalg.norm(np.diff(points[: last + 1], axis=0), axis=-1).sum())
     for start in range(first, last - 1):
         for joint in range(start + 1, last):
             a, b = np.linalg.norm(points[joint] - points[start]), np.linalg.norm(points[last] - points[joint])
-            score = (a + b) / total - 1.5 * abs(a - b) / (a + b)
+            score = float((a + b) / total - 1.5 * abs(a - b) / (a + b))
             if score > best:
                 best, found = score, (start, joint)
     return found
@@ -198,7 +198,8 @@ def _arm(rig: Rig, limb: _Limb) -> dict[str, int]:
 def _head(rig: Rig, chest: int, axis: int, plane: float, height: float) -> dict[str, int]:
     """Return neck and head: the chain in the middle that goes up from the chest."""
     heads, tails, children = rig.heads, rig.tails, rig.children()
-    path, bone = [], chest
+    path: list[int] = []
+    bone = chest
     while True:
         middle = [
             child
