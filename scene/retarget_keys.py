@@ -50,7 +50,7 @@ def key_transfer(
             f"'{switch.name}' of '{switch.bone}' was {switch.now:g} and is keyed as {switch.wanted:g}, so that FK keys count."
         )
     animation: Any = owner.animation_data
-    previous: bpy.types.Action | None = animation.action if animation else None
+    previous: Any = animation.action if animation else None
     if previous is not None and not previous.use_fake_user and previous.library is None:
         previous.use_fake_user = True
         notes.append(f"the Action '{previous.name}' was taken off and is kept in the file.")
@@ -72,7 +72,7 @@ def rig_channels(owner: bpy.types.Object, moved: Transfer) -> tuple[list[Channel
                 notes.append(f"'{name}' is connected to its parent, so it cannot travel; the character stays in place.")
             else:
                 channels += _unlocked(f"{path}.location", name, moved.location, list(bone.lock_location), notes)
-        elif not bone.bone.use_connect and np.abs(bone.location).max() > STILL:
+        elif not bone.bone.use_connect and np.abs(np.array(bone.location)).max() > STILL:
             channels.append(Channel(f"{path}.location", name, np.zeros((1, 3))))
         if np.abs(np.array(bone.scale) - 1).max() > STILL:
             channels.append(Channel(f"{path}.scale", name, np.ones((1, 3))))

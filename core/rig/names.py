@@ -68,10 +68,10 @@ def _without_copies_number(names: list[str]) -> list[str]:
 
 
 def _without_common_prefix(names: list[str]) -> list[str]:
-    """Drop a known prefix from every name that has it, and an unknown one that most names share."""
+    """Drop a known prefix from every name that has it, and an unknown one, of two letters or more, that most names share."""
     for _ in range(2):  # "ValveBiped.Bip01_L_Thigh"
         names = [_KNOWN.sub("", name) or name for name in names]
-    counts = Counter(match[0] for name in names if (match := _PREFIX.match(name)) and len(match[0]) < len(name))
+    counts = Counter(match[0] for name in names if (match := _PREFIX.match(name)) and 2 < len(match[0]) < len(name))
     if counts:
         prefix, count = counts.most_common(1)[0]
         if count >= _PREFIX_SHARE * len(names):
