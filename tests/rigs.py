@@ -32,7 +32,7 @@ UNREAL = ("clavicle", "upperarm", "lowerarm", "hand", "thigh", "calf", "foot", "
 VRM = ("Shoulder", "UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot", "Toes")
 VROID = (*VRM[:-1], "ToeBase")
 FAMILIES = {
-    "mixamo": middle("mixamorig:Hips", "mixamorig:Spine", "mixamorig:Spine1", "mixamorig:Spine2", "mixamorig:Neck", "mixamorig:Head")
+    "mixamo": middle(*(f"mixamorig:{name}" for name in ("Hips", "Spine", "Spine1", "Spine2", "Neck", "Head")))
     | sided("mixamorig:{s}{n}", "Left", "Right", MIXAMO),
     "mixamo, another namespace": middle(
         *(f"Character1:{name}" for name in ("Hips", "Spine", "Spine1", "Neck", "Head"))
@@ -93,11 +93,11 @@ FAMILIES = {
 NONSENSE = {role: f"b{i:03}" for i, role in enumerate([*middle("h", "s", "c", "n", "k"), *sided("{s}{n}", "L", "R", SIDED)])}
 
 
-def human_rig(names=FAMILIES["plain"], arms=0.0, legs=0.0, rolls=None, scale=1.0, world=None, size=1.0, extra=True):
+def human_rig(names=FAMILIES["plain"], arms=0.0, legs=0.0, rolls=None, scale=1.0, world=None, size=1.0, extra=True, thigh=0.44):
     """Return a `Rig` with bones of some names by role, at rest with arms lowered and legs spread by angles in degrees.
 
     rolls: seed of random rolls. scale: armature units per metre. world: (4, 4) object matrix, on top of 1 / scale.
-    size: how long arms are, as a factor. extra: fingers' ends and a root bone, which no family needs.
+    size: how long arms are, as a factor. thigh: metres of 0.86 that are not the shin's. extra: fingers' ends and a root bone, which no family needs.
     """
     y_axis = np.array([0.0, 1.0, 0.0])
 
@@ -130,7 +130,7 @@ def human_rig(names=FAMILIES["plain"], arms=0.0, legs=0.0, rolls=None, scale=1.0
             above = line.index(part)
             parent[f"{part}.{side}"] = f"{line[above - 1]}.{side}" if above else spines[-1]
         line = ("thigh", "shin", "foot", "toe")
-        steps = [(0.0, 0.0, -0.44), (0.0, 0.01, -0.42), (0.0, -0.13, -0.07), (0.0, -0.06, -0.02)]
+        steps = [(0.0, 0.0, -thigh), (0.0, 0.01, thigh - 0.86), (0.0, -0.13, -0.07), (0.0, -0.06, -0.02)]
         point = np.array([0.09 * sign, 0.0, 0.95])
         for part, step in zip(line, steps, strict=True):
             at[f"{part}.{side}"] = point

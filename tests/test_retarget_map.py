@@ -78,7 +78,7 @@ def test_what_is_no_humanoid_is_refused_with_the_reason():
 def test_a_mapping_that_is_no_bodys_is_refused():
     rig = human_rig()
     good = auto_map(rig).bones
-    with pytest.raises(RigError, match="no bone was found for thigh.R"):
+    with pytest.raises(RigError, match=r"no bone was found for thigh\.R"):
         check_map(rig, BoneMap({role: bone for role, bone in good.items() if role != "thigh.R"}, "preset"))
     with pytest.raises(RigError, match="is above"):
         check_map(rig, BoneMap({**good, "thigh.L": good["shin.L"], "shin.L": good["thigh.L"]}, "preset"))

@@ -41,7 +41,7 @@ def read_motion(path: Path) -> JointMotion:
     """Read the design's motion `.npz`. Raises `ReadError` that says what is wrong with it."""
     arrays: dict[str, NDArray] = {}
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ReadError("this is one array; give a motion file that Poselift has written.", path)
             for key in (*_NEEDED, "fps_fraction"):
