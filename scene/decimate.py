@@ -94,6 +94,7 @@ def _graph_editor(owner: bpy.types.Object) -> Iterator[None]:
     before, active = area.type, layer.objects.active
     selected = [item for item in layer.objects if item.select_get()]
     kept = [(curve, curve.select) for curve in compat.fcurves_of(owner)]
+    bones = [(item, item.select) for item in compat.selectable_bones(owner)]
     area.type = "GRAPH_EDITOR"
     space: Any = area.spaces.active
     filters = {name: getattr(space.dopesheet, name) for name in ("show_only_selected", "show_hidden", "show_only_errors")}
@@ -101,7 +102,10 @@ def _graph_editor(owner: bpy.types.Object) -> Iterator[None]:
         for item in layer.objects:
             item.select_set(item == owner)
         layer.objects.active = owner
-        for name, value in (("show_only_selected", False), ("show_hidden", True), ("show_only_errors", False)):
+        # Only what is selected is shown, so that no other object's curves are thinned; of an armature, its selected bones.
+        for bone, _ in bones:
+            bone.select = True
+        for name, value in (("show_only_selected", True), ("show_hidden", True), ("show_only_errors", False)):
             setattr(space.dopesheet, name, value)
         region = next(region for region in area.regions if region.type == "WINDOW")
         with bpy.context.temp_override(window=window, area=area, region=region):
@@ -112,6 +116,8 @@ def _graph_editor(owner: bpy.types.Object) -> Iterator[None]:
         area.type = before
         for curve, state in kept:
             curve.select = state
+        for bone, state in bones:
+            bone.select = state
         for item in layer.objects:
             item.select_set(item in selected)
         layer.objects.active = active

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import ReadError
-from ..core.track import exact_rate
 from . import compat, timing
 from .files import new_file
 
@@ -72,9 +71,7 @@ def _written_rate(owner: bpy.types.Object) -> Fraction | None:
     scene = bpy.context.scene
     assert scene is not None
     rate = timing.scene_rate(scene) / step if step > 0 else 0.0
-    usual = (24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60, 90, 100, 120, 240)
-    nearest = min(usual, key=lambda value: abs(value - rate))
-    return exact_rate(nearest) if abs(nearest - rate) < 0.01 * nearest else None
+    return timing.usual_rate(rate, 0.0004) if rate > 0 else None
 
 
 def find_armature(path: Path, name: str, animated: bool) -> bpy.types.Object:

@@ -87,9 +87,8 @@ def _rotation_channels(bone: bpy.types.PoseBone, path: str, rotations: Array, no
     if mode not in ("QUATERNION", "AXIS_ANGLE"):
         angles = euler_from_matrix(matrix_from_quaternion(rotations), mode)
         return _unlocked(f"{path}.rotation_euler", bone.name, angles, locked, notes)
-    if bone.lock_rotations_4d:
-        locked = [bool(bone.lock_rotation_w), *locked]
-    elif all(locked):
+    # Whether the locks are of 4D components or not, what a user means by them is the axes.
+    if all(locked):
         notes.append(f"'{bone.name}' has its rotation locked and was left as it is.")
         return []
     elif any(locked):
@@ -97,12 +96,9 @@ def _rotation_channels(bone: bpy.types.PoseBone, path: str, rotations: Array, no
         notes.append(f"'{bone.name}' has its rotation about {axes} locked; that part was left out.")
         now = bone.matrix_basis.to_quaternion()
         rotations = held_euler(rotations, np.array(now), (locked[0], locked[1], locked[2]))
-        locked = [False] * 4
-    else:
-        locked = [False] * 4
     if mode == "QUATERNION":
-        return _unlocked(f"{path}.rotation_quaternion", bone.name, rotations, locked, notes)
-    return _unlocked(f"{path}.rotation_axis_angle", bone.name, axis_angle_from_quaternion(rotations), locked, notes)
+        return _unlocked(f"{path}.rotation_quaternion", bone.name, rotations, [False] * 4, notes)
+    return _unlocked(f"{path}.rotation_axis_angle", bone.name, axis_angle_from_quaternion(rotations), [False] * 4, notes)
 
 
 def _unlocked(path: str, bone: str, values: Array, locked: list[bool], notes: list[str]) -> list[Channel]:

@@ -62,6 +62,7 @@ def check_writable(owner: bpy.types.Object) -> None:
 
 def read_rig(owner: bpy.types.Object) -> Rig:
     """Return an armature object's bones at rest, in the object's place in the world. Reads only."""
+    current()[1].update()  # what a script has moved since is not in `matrix_world` yet
     armature = owner.data
     assert isinstance(armature, bpy.types.Armature)
     bones = list(armature.bones)

@@ -15,6 +15,9 @@ from .state import current
 
 Array = NDArray[np.float64]
 
+USUAL = tuple(Fraction(n) for n in (12, 15, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)) + tuple(
+    Fraction(n * 1000, 1001) for n in (24, 30, 60, 120)
+)
 FASTEST = 32767
 """The highest nominal rate that Blender stores."""
 SNAP = 1e-4
@@ -63,7 +66,14 @@ def set_span(frames: Array) -> None:
 
 def exact_scene_rate() -> Fraction:
     """Return the current scene's rate as the fraction that it is meant to be: 30 over 1.001 is 30000/1001."""
-    return exact_rate(scene_rate(current()[0]))
+    rate = scene_rate(current()[0])
+    return usual_rate(rate, 5e-5) or exact_rate(rate)
+
+
+def usual_rate(rate: float, tolerance: float) -> Fraction | None:
+    """Return the usual frame rate that a rounded one is meant to be, or None; tolerance: as a share of the rate."""
+    nearest = min(USUAL, key=lambda value: abs(float(value) - rate))
+    return nearest if abs(float(nearest) - rate) < tolerance * float(nearest) else None
 
 
 def _set_span(scene: bpy.types.Scene, frames: Array) -> None:

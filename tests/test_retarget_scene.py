@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Retargeting in a real Blender: Rigify's rigs, locks, modes and links; what stays as it was; files that are read again."""
 
-import contextlib
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
 
@@ -17,18 +18,35 @@ from poselift.core.rig.performance import performance_of_motion
 STEP = 7
 
 
-@pytest.fixture
-def rigify(bpy):
-    """Blender with the Rigify add-on, a metarig and, where a test asks, its generated rig."""
-    import addon_utils
+RIGIFY = """
+import os, sys, bpy, addon_utils
+addon_utils.enable("rigify", default_set=True)
+bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+bpy.context.scene.render.fps = 30
+bpy.ops.object.armature_human_metarig_add()
+bpy.ops.pose.rigify_generate()
+bpy.context.object.name = "generated"
+bpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1])
+sys.stdout.flush()
+os._exit(0)  # the module hangs at exit where an add-on's classes are left
+"""
 
-    addon_utils.enable("rigify", default_set=True)
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    bpy.context.scene.render.fps = 30
-    bpy.ops.object.armature_human_metarig_add()
-    yield bpy
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    addon_utils.disable("rigify", default_set=True)
+
+@pytest.fixture(scope="module")
+def rigify_file(tmp_path_factory):
+    """A file with Rigify's human metarig and the rig that it generates, made by Blender's add-on in a process of its own."""
+    pytest.importorskip("bpy")
+    path = tmp_path_factory.mktemp("rigify") / "rigify.blend"
+    done = subprocess.run([sys.executable, "-P", "-c", RIGIFY, str(path)], capture_output=True, text=True, timeout=120)
+    assert path.is_file(), done.stderr
+    return path
+
+
+@pytest.fixture
+def rigify(bpy, rigify_file):
+    """Blender with that file open."""
+    bpy.ops.wm.open_mainfile(filepath=str(rigify_file))
+    return bpy
 
 
 @pytest.fixture
@@ -56,7 +74,7 @@ def snapshot(owner):
     ]
     pose = [
         (p.name, p.rotation_mode, tuple(p.lock_rotation), tuple(p.location), tuple(p.rotation_quaternion), tuple(p.rotation_euler),
-         tuple(p.scale), [(c.name, c.influence, c.mute) for c in p.constraints], {k: v for k, v in p.items() if isinstance(v, (int, float))})
+         tuple(p.scale), [(c.name, c.mute) for c in p.constraints], {k: v for k, v in p.items() if isinstance(v, (int, float))})
         for p in owner.pose.bones
     ]  # fmt: skip
     return bones, pose, tuple(map(tuple, owner.matrix_world)), [m.name for m in owner.modifiers]
@@ -64,7 +82,7 @@ def snapshot(owner):
 
 def check_in_blender(bpy, owner, done, tolerance=1e-3):
     """Compare what Blender evaluates with what the transfer says."""
-    roles = [role for role in done.moved.joints if not role.split(".")[0] in ("thumb", "index", "middle", "ring", "pinky")]
+    roles = [role for role in done.moved.joints if role.split(".")[0] not in ("thumb", "index", "middle", "ring", "pinky")]
     frames = done.frames[::STEP]
     found = heads(bpy, owner, [done.bones.bones[role] for role in roles], frames)
     expected = np.stack([done.moved.joints[role][::STEP] for role in roles], 1)
@@ -74,7 +92,7 @@ def check_in_blender(bpy, owner, done, tolerance=1e-3):
 def test_the_metarig_takes_a_motion_and_is_otherwise_untouched(rigify):
     from poselift.scene.retarget import retarget
 
-    owner = rigify.context.object
+    owner = rigify.data.objects["metarig"]
     before = snapshot(owner)
     source = performance_of_motion(motion_of(walking(40)))
     done = retarget(source, owner)
@@ -91,10 +109,7 @@ def test_the_generated_rig_is_moved_through_its_fk_controls(rigify):
     from poselift.scene import compat
     from poselift.scene.retarget import performance_of_armature, retarget
 
-    with contextlib.redirect_stdout(None):
-        rigify.ops.pose.rigify_generate()
-    owner = rigify.context.object
-    assert owner.name != "metarig"
+    owner = rigify.data.objects["generated"]
     before = snapshot(owner)
     source = performance_of_motion(motion_of(walking(40)))
     done = retarget(source, owner)
@@ -272,7 +287,7 @@ def test_the_poselift_armature_is_a_source_and_curves_are_as_good_as_stepping(bp
     slow = sampling.sample(armature, rig, bones, frames)
     assert (slow.method, "constraints" in slow.reason) == ("frames", True)
     assert max(np.abs(quick.poses[name] - slow.poses[name]).max() for name in quick.poses) < 1e-5
-    armature.pose.bones["head"].constraints.clear()
+    armature.pose.bones["head"].constraints.remove(armature.pose.bones["head"].constraints[0])
     owner = armature_of_rig(bpy, human_rig(FAMILIES["vrm"]))
     a, b = (retarget(s, owner).moved for s in (performance_of_armature(armature), performance_of_motion(motion)))
     for role, joints in a.joints.items():
@@ -412,8 +427,9 @@ def test_the_operators_map_and_retarget_and_the_command_writes_files(addon, tmp_
         "--json",
     ]
     assert main(arguments) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert (report["frames"], report["fps"], report["armature"]) == (20, 30.0, owner.name if False else report["armature"])
+    printed = capsys.readouterr().out
+    report = json.loads(printed[printed.index("\n{\n") :])  # Blender's exporter prints before it
+    assert (report["frames"], report["fps"], report["armature"]) == (20, 30.0, "rig")
     assert all((tmp_path / f"out{ending}").stat().st_size > 1000 for ending in (".blend", ".glb"))
     for wrong in (["-o", str(tmp_path / "x.abc")], ["--onto", str(path), "-o", out[0]], ["--names", "mixamo", "-o", out[0]]):
         base = ["retarget", str(path), "--onto", str(character), "--map", str(preset)]
