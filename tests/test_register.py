@@ -21,8 +21,9 @@ def menu_entries(bpy):
 
 
 def test_the_tab_the_operators_the_menu_and_the_property_are_there(addon):
-    assert dir(addon.ops.poselift) == ["copy_torch_command", "import_keypoints", "lift"]
-    for name in ("POSELIFT_PT_source", "POSELIFT_PT_lift", "POSELIFT_PT_result"):
+    retargeting = {"load_bone_map", "map_bones", "retarget", "save_bone_map"}
+    assert set(dir(addon.ops.poselift)) == {"copy_torch_command", "import_keypoints", "lift"} | retargeting
+    for name in ("POSELIFT_PT_source", "POSELIFT_PT_lift", "POSELIFT_PT_result", "POSELIFT_PT_retarget"):
         panel = getattr(addon.types, name)
         assert (panel.bl_category, panel.bl_space_type, panel.bl_region_type) == ("Poselift", "VIEW_3D", "UI")
     assert hasattr(addon.types.Scene, "poselift")
