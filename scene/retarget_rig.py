@@ -14,10 +14,10 @@ from mathutils import Quaternion
 from numpy.typing import NDArray
 
 from ..core.errors import RigError
+from ..core.rig.bases import Base, plain_bases
 from ..core.rig.mapping import BoneMap
 from ..core.rig.skeletal import Rig, ordered
 from ..core.rig.switches import wanted
-from ..core.rig.transfer import Base, plain_bases
 from .state import current
 
 Array = NDArray[np.float64]

@@ -97,7 +97,8 @@ def human_rig(names=FAMILIES["plain"], arms=0.0, legs=0.0, rolls=None, scale=1.0
     """Return a `Rig` with bones of some names by role, at rest with arms lowered and legs spread by angles in degrees.
 
     rolls: seed of random rolls. scale: armature units per metre. world: (4, 4) object matrix, on top of 1 / scale.
-    size: how long arms are, as a factor. thigh: metres of 0.86 that are not the shin's. extra: fingers' ends and a root bone, which no family needs.
+    size: how long arms are, as a factor.
+    thigh: metres of 0.86 that are not the shin's. extra: fingers' ends and a root bone, which no family needs.
     """
     y_axis = np.array([0.0, 1.0, 0.0])
 

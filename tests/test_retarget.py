@@ -221,7 +221,9 @@ def test_euler_angles_give_the_rotation_back_and_do_not_flip(order):
 
 @pytest.mark.parametrize("order", EULER_ORDERS)
 def test_euler_orders_are_blenders(order):
-    mathutils = pytest.importorskip("mathutils")
+    pytest.importorskip("bpy")
+    import mathutils
+
     angles = np.array([[0.3, -0.8, 1.9]])
     expected = np.array(mathutils.Euler(angles[0], order).to_matrix())
     np.testing.assert_allclose(matrix_from_euler(angles, order)[0], expected, atol=1e-6)

@@ -74,7 +74,8 @@ def snapshot(owner):
     ]
     pose = [
         (p.name, p.rotation_mode, tuple(p.lock_rotation), tuple(p.location), tuple(p.rotation_quaternion), tuple(p.rotation_euler),
-         tuple(p.scale), [(c.name, c.mute) for c in p.constraints], {k: v for k, v in p.items() if isinstance(v, (int, float))})
+         tuple(p.scale), [(c.name, c.mute) for c in p.constraints],
+         {k: v for k, v in p.items() if isinstance(v, (int, float))})
         for p in owner.pose.bones
     ]  # fmt: skip
     return bones, pose, tuple(map(tuple, owner.matrix_world)), [m.name for m in owner.modifiers]
