@@ -133,6 +133,7 @@ def save_usd(path: Path, armature: bpy.types.Object) -> None:
             convert_orientation=True,
             export_global_forward_selection="NEGATIVE_Z",
             export_global_up_selection="Y",
+            **compat.usd_without_textures(),
         )
 
 

@@ -73,7 +73,8 @@ def snapshot(owner):
         for b in owner.data.bones
     ]
     pose = [
-        (p.name, p.rotation_mode, tuple(p.lock_rotation), tuple(p.location), tuple(p.rotation_quaternion), tuple(p.rotation_euler),
+        (p.name, p.rotation_mode, tuple(p.lock_rotation), tuple(p.location), tuple(p.rotation_quaternion),
+         tuple(p.rotation_euler),
          tuple(p.scale), [(c.name, c.mute) for c in p.constraints],
          {k: v for k, v in p.items() if isinstance(v, (int, float))})
         for p in owner.pose.bones
