@@ -450,3 +450,24 @@ def test_euler_and_uneven_motions_keep_their_times(bpy, scene):
     assert keys == [1.0, 2.0, 3.5, 4.0, 8.0]
     groups = {curve.group.name for curve in compat.fcurves_of(owner)}
     assert groups <= set(done.bones.bones.values())
+
+
+def test_undo_takes_the_retargeting_back(addon):
+    from poselift.scene import build
+
+    bpy = addon
+    source = build.apply(motion_of(walking(10))).armature.name
+    target = armature_of_rig(bpy, human_rig(FAMILIES["mixamo"])).name
+    settings = bpy.context.scene.poselift_retarget
+    settings.source, settings.target = bpy.data.objects[source], bpy.data.objects[target]
+    before = snapshot(bpy.data.objects[target])
+    actions = sorted(action.name for action in bpy.data.actions)
+    bpy.ops.ed.undo_push(message="start")
+    assert bpy.ops.poselift.retarget() == {"FINISHED"}
+    assert len(bpy.data.actions) == len(actions) + 1
+    bpy.ops.ed.undo_push(message="retarget")
+    bpy.ops.ed.undo()
+    assert sorted(action.name for action in bpy.data.actions) == actions
+    animation = bpy.data.objects[target].animation_data
+    assert animation is None or animation.action is None
+    assert snapshot(bpy.data.objects[target]) == before
