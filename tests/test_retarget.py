@@ -20,7 +20,7 @@ from poselift.core.rig.channels import (
 )
 from poselift.core.rig.mapping import BoneMap, auto_map
 from poselift.core.rig.motion_file import read_motion
-from poselift.core.rig.performance import ROLE_OF, performance_of_motion, performance_of_rig
+from poselift.core.rig.performance import ROLE_OF, performance_of_joints, performance_of_motion, performance_of_rig
 from poselift.core.rig.rest import rest_pose
 from poselift.core.rig.rotations import deformations, forward_kinematics, solve_pose
 from poselift.core.rig.styles import NAMINGS, styled
@@ -353,3 +353,20 @@ def test_a_motion_file_comes_back_and_damaged_ones_are_told(tmp_path):
         read_motion(path)
     with pytest.raises(ReadError, match="cannot be read"):
         read_motion(tmp_path / "missing.npz")
+
+
+def test_feet_that_point_down_do_not_go_through_the_floor():
+    joints, lengths, _, nod = seen_human()
+    for side in "lr":  # the toes dip by up to 40 degrees while the foot is on the ground
+        ankle = joints[:, HUMAN26.index(f"{side}_ankle")]
+        deeper = turn(np.eye(3)[0], np.linspace(0, 0.7, len(nod)))
+        joints[:, HUMAN26.index(f"{side}_toe")] = ankle + deeper @ np.array([0, -0.134, -0.041])
+        joints[:, HUMAN26.index(f"{side}_heel")] = ankle + deeper @ np.array([0, 0.05, -0.05])
+    source = performance_of_joints(HUMAN26, joints, lengths, np.arange(len(joints)) / 30, 30.0)
+    rig = human_rig(world=placed(0.4))
+    bones = auto_map(rig)
+    free, held = (transfer(source, rig, bones, settings=TransferSettings(pin_feet=pin)) for pin in (False, True))
+    level = rig.heads[rig.index(bones.bones["toe.L"]), 2]
+    assert free.joints["toe.L"][:, 2].min() < level - 0.03
+    assert held.joints["toe.L"][:, 2].min() > level - 1e-3
+    assert held.joints["toe.R"][:, 2].min() > level - 1e-3

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..rotation import normalised, shortest_arc
 from . import contacts
 from .bases import Base, place
 from .mapping import BoneMap
@@ -20,6 +21,10 @@ Array = NDArray[np.float64]
 
 HAND_HEIGHT = 0.07
 """Height of the wrist of a hand that rests on the floor, as a share of the leg."""
+
+
+DEEPEST = 0.15
+"""Share of the leg by which a foot may be below the floor and still be lifted onto it."""
 
 
 @dataclass
@@ -84,6 +89,36 @@ def pin_feet(figure: Figure, performance: Performance, stands: Mapping[str, NDAr
     for side in SIDES:
         left[side][:, 2] += np.where(stands[side], drop, 0)
         figure.bend("thigh", "shin", side, contacts.leg_share(left[side], stands[side], fps))
+    figure.place(figure.middle())
+
+
+def keep_toes_up(figure: Figure, floor: float) -> None:
+    """Turn feet up where the ball of the foot would go through the floor; `floor` is its height, world.
+
+    A foot far below the floor is on none (stairs down, a pit), and is left alone.
+    """
+    body = figure.body
+    for side in SIDES:
+        role = f"foot.{side}"
+        if role not in figure.turns:
+            continue
+        start, end = figure.joints[role], figure.end("foot", side)
+        ankle = float(body.end(f"shin.{side}")[2])
+        level = floor + max(0.0, float(body.end(role)[2]) - ankle + body.ankle)
+        deep = level - end[:, 2]
+        through = np.flatnonzero((deep > 1e-6) & (deep < DEEPEST * body.leg_length))
+        if not len(through):
+            continue
+        line = end[through] - start[through]
+        length = np.linalg.norm(line, axis=-1)
+        rise = np.clip((level - start[through, 2]) / length, -1, 1)
+        across = normalised(line * (1.0, 1.0, 0.0), fallback=(0.0, -1.0, 0.0))
+        lifted = across * np.sqrt(1 - rise * rise)[:, None] + rise[:, None] * (0.0, 0.0, 1.0)
+        turn = shortest_arc(line, lifted)
+        for name in (role, f"toe.{side}"):
+            if name in figure.turns:
+                figure.turns[name] = figure.turns[name].copy()
+                figure.turns[name][through] = turn @ figure.turns[name][through]
     figure.place(figure.middle())
 
 

@@ -19,7 +19,7 @@ from .alignment import rest_alignments, same_body
 from .bases import Base, base_order, carried_turns, plain_bases
 from .mapping import BoneMap, check_map
 from .performance import Body, Performance, body_of
-from .pinning import Figure, pin_feet, pin_hands
+from .pinning import Figure, keep_toes_up, pin_feet, pin_hands
 from .roles import SIDES, sort_key
 from .skeletal import Rig
 
@@ -95,6 +95,7 @@ def transfer(
     figure.place(_path(performance, body, scale))
     if settings.pin_feet and not same:
         pin_feet(figure, performance, stands, scale)
+        keep_toes_up(figure, source.floor)
         pin_hands(figure, performance, scale)
     if settings.in_place:
         away = figure.joints["hips"] * (1.0, 1.0, 0.0)
