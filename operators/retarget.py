@@ -163,7 +163,12 @@ def _to_scene(context: bpy.types.Context, settings: PoseliftRetargetSettings) ->
     return retarget.RetargetSettings(
         settings.family,
         frame_start=source_frames,
-        transfer=TransferSettings(settings.scale if settings.use_scale else None, settings.pin_feet, settings.in_place),
+        transfer=TransferSettings(
+            settings.scale if settings.use_scale else None,
+            settings.pin_feet,
+            settings.root_motion == "NONE",
+            settings.root_motion == "ROOT",
+        ),
     )
 
 

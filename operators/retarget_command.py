@@ -42,6 +42,7 @@ def add_retarget(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", type=float, help="scale of the path (default: by the length of the legs)")
     parser.add_argument("--no-pin", action="store_true", help="leave the feet where the limbs' directions put them")
     parser.add_argument("--in-place", action="store_true", help="no root motion: take the way over the floor out")
+    parser.add_argument("--root-bone", action="store_true", help="root motion on the rig's root bone, not on the hips")
     parser.add_argument("--thin", type=float, default=0.0, metavar="MM", help="thin keys; joints move by so many mm at most")
     parser.add_argument("--deform-only", action="store_true", help="export only bones that meshes follow (.fbx, .glb)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON on standard output")
@@ -58,7 +59,7 @@ def retarget_motion(options: argparse.Namespace) -> int:
             raise OutputError(f"{output}: the folder {output.parent} does not exist; create it first.")
     if options.map and options.names != AUTO:
         raise SettingsError("give --map or --names, not both.")
-    settings = TransferSettings(options.scale, not options.no_pin, options.in_place)
+    settings = TransferSettings(options.scale, not options.no_pin, options.in_place, options.root_bone)
     bones = load_map(Path(options.map)) if options.map else None
     if not importlib.util.find_spec("bpy"):
         raise OutputError("retargeting needs Blender; run this in Blender, or install its module: pip install bpy.")

@@ -16,6 +16,12 @@ FAMILY_ITEMS = (
     *((family.name, family.label, f"Names as in {family.label}") for family in FAMILIES.values()),
 )
 
+ROOT_MOTIONS = (
+    ("HIPS", "Hips", "The hips travel"),
+    ("ROOT", "Root Bone", "The root bone travels, where Unreal and other engines look for root motion"),
+    ("NONE", "In Place", "Nothing travels, for engines that move the character themselves"),
+)
+
 
 class PoseliftBoneRole(bpy.types.PropertyGroup):
     """One line of the mapping: a role and the bone that plays it."""
@@ -50,8 +56,8 @@ class PoseliftRetargetSettings(bpy.types.PropertyGroup):
         description="Make feet that stand in the source stand still on the target's floor",
         default=True,
     )
-    in_place: bpy.props.BoolProperty(
-        name="In Place", description="Take the way over the floor out, for engines that move the character themselves"
+    root_motion: bpy.props.EnumProperty(
+        name="Root Motion", description="Which bone takes the way over the floor", items=ROOT_MOTIONS, default="HIPS"
     )
     use_scale: bpy.props.BoolProperty(name="Known Scale", description="Set the scale of the path; otherwise legs are compared")
     scale: bpy.props.FloatProperty(name="Path Scale", description="Scale of the root's path", default=1.0, min=0.01, max=100.0)

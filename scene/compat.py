@@ -47,7 +47,8 @@ def selectable_bones(owner: bpy.types.Object) -> list[Any]:
 
 def usd_without_textures() -> dict[str, Any]:
     """Return the USD exporter's setting by which no folder of textures appears beside the file; it changed in Blender 4.4."""
-    known = bpy.ops.wm.usd_export.get_rna_type().properties.keys()
+    exporter: Any = bpy.ops.wm.usd_export
+    known = exporter.get_rna_type().properties.keys()
     return {"export_textures_mode": "KEEP"} if "export_textures_mode" in known else {"export_textures": False}
 
 

@@ -99,7 +99,7 @@ def retarget(
     check_map(rig, bones)
     if not len(performance):
         raise RigError("the motion has no frames.")
-    bases, notes = read_bases(owner, rig, bones)
+    bases, notes = read_bases(owner, rig, bones, settings.transfer.root_bone)
     moved = transfer(performance, rig, bones, bases, settings.transfer, sole_of(owner))
     scene, _ = current()
     frames = timing.frames_of(performance.times, timing.scene_rate(scene), settings.frame_start)

@@ -63,6 +63,10 @@ def rig_channels(owner: bpy.types.Object, moved: Transfer) -> tuple[list[Channel
     assert owner.pose is not None
     channels: list[Channel] = []
     notes: list[str] = []
+    if moved.root is not None:
+        name, location = moved.root
+        path = f'pose.bones["{bpy.utils.escape_identifier(name)}"].location'
+        channels += _unlocked(path, name, location, list(owner.pose.bones[name].lock_location), notes)
     for name, rotations in moved.rotations.items():
         bone = owner.pose.bones[name]
         path = f'pose.bones["{bpy.utils.escape_identifier(name)}"]'

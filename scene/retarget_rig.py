@@ -106,11 +106,12 @@ def switches_of(owner: bpy.types.Object) -> list[Switch]:
     return found
 
 
-def read_bases(owner: bpy.types.Object, rig: Rig, bones: BoneMap) -> tuple[dict[str, Base], list[str]]:
+def read_bases(owner: bpy.types.Object, rig: Rig, bones: BoneMap, root_bone: bool = False) -> tuple[dict[str, Base], list[str]]:
     """Return what every mapped bone hangs on, and notes for the user.
 
     Plain bones are read off the hierarchy. Where constraints or unusual inheritance stand in between, each control is
-    turned once, for a moment, to see what follows; the pose is put back.
+    turned once, for a moment, to see what follows; the pose is put back. root_bone: the root bone will be keyed, so that
+    where it stands now does not count.
     """
     assert owner.pose is not None
     pose = owner.pose.bones
@@ -118,11 +119,11 @@ def read_bases(owner: bpy.types.Object, rig: Rig, bones: BoneMap) -> tuple[dict[
     involved |= {above for bone in list(involved) for above in rig.ancestors(bone)}
     names = [rig.names[bone] for bone in sorted(involved)]
     if not any(_is_special(pose[name]) for name in names):
-        mapped = set(bones.bones.values())
+        mapped = {bone for role, bone in bones.bones.items() if role != "root" or root_bone}
         posed = {name: np.array(pose[name].matrix_basis, np.float64) for name in names if name not in mapped}
         posed = {name: basis for name, basis in posed.items() if np.abs(basis - np.eye(4)).max() > 1e-6}
         return plain_bases(rig, bones, posed), []
-    return probed_bases(owner, rig, bones)
+    return probed_bases(owner, rig, bones, root_bone)
 
 
 def _is_special(bone: bpy.types.PoseBone) -> bool:
@@ -132,12 +133,15 @@ def _is_special(bone: bpy.types.PoseBone) -> bool:
     return active or not data.use_inherit_rotation or not data.use_local_location or data.use_relative_parent
 
 
-def probed_bases(owner: bpy.types.Object, rig: Rig, bones: BoneMap) -> tuple[dict[str, Base], list[str]]:
+def probed_bases(
+    owner: bpy.types.Object, rig: Rig, bones: BoneMap, root_bone: bool = False
+) -> tuple[dict[str, Base], list[str]]:
     """Return what every mapped bone hangs on by turning each one and looking at the others."""
     roles = {role: bone for role, bone in bones.bones.items() if role != "root"}
     rest_inverse = {role: np.linalg.inv(rig.rest[rig.index(bone)]) for role, bone in roles.items()}
     notes: list[str] = []
-    with _unanimated(owner, list(roles.values())) as pose:
+    keyed = list(bones.bones.values()) if root_bone else list(roles.values())
+    with _unanimated(owner, keyed) as pose:
 
         def look() -> dict[str, Array]:
             current()[1].update()

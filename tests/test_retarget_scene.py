@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from motions import motion_of, walking
-from rigs import FAMILIES, armature_of_rig, human_rig, motion_rig
+from rigs import FAMILIES, armature_of_rig, human_rig, motion_rig, rig_of
 
 from poselift.core.errors import OutputError, ReadError, RigError
 from poselift.core.rig.performance import performance_of_motion
@@ -471,3 +471,29 @@ def test_undo_takes_the_retargeting_back(addon):
     animation = bpy.data.objects[target].animation_data
     assert animation is None or animation.action is None
     assert snapshot(bpy.data.objects[target]) == before
+
+
+def test_root_motion_can_be_the_root_bones(bpy, scene):
+    from poselift.core.rig.transfer import TransferSettings
+    from poselift.scene.retarget import RetargetSettings, retarget
+
+    rig = human_rig(FAMILIES["unreal"], arms=45, rolls=6)
+    rows = [("root", None, np.zeros(3), np.array([0, 0.3, 0.0]))]
+    for i, parent in enumerate(rig.parents):
+        rows.append((rig.names[i], rig.names[parent] if parent >= 0 else "root", rig.heads[i], rig.tails[i]))
+    owner = armature_of_rig(bpy, rig_of(rows, rolls=2, scale=100.0))
+    source = performance_of_motion(motion_of(walking(40)))
+    done = retarget(source, owner, settings=RetargetSettings(transfer=TransferSettings(root_bone=True)))
+    check_in_blender(bpy, owner, done)
+    travel = heads(bpy, owner, ["root", "pelvis"], done.frames)
+    assert np.ptp(travel[:, 0, :2], axis=0).max() > 0.3
+    assert np.ptp(travel[:, 0, 2]) < 1e-5
+    assert np.ptp((travel[:, 1] - travel[:, 0])[:, :2], axis=0).max() < 1e-5
+    for root_bone in (False, True):  # where the root stands by now, part of the way on, changes nothing
+        scene.frame_set(30)
+        check_in_blender(
+            bpy, owner, retarget(source, owner, settings=RetargetSettings(transfer=TransferSettings(root_bone=root_bone)))
+        )
+    bare = armature_of_rig(bpy, human_rig())
+    with pytest.raises(RigError, match="no root bone"):
+        retarget(source, bare, settings=RetargetSettings(transfer=TransferSettings(root_bone=True)))

@@ -72,7 +72,7 @@ class POSELIFT_PT_retarget(bpy.types.Panel):
             layout.template_list("POSELIFT_UL_bones", "", settings, "bones", settings, "bone_index", rows=5, maxrows=12)
         options = layout.column()
         options.prop(settings, "pin_feet")
-        options.prop(settings, "in_place")
+        options.prop(settings, "root_motion")
         scale = options.row(heading="Path Scale")
         scale.prop(settings, "use_scale", text="")
         value = scale.row()

@@ -31,14 +31,18 @@ class TransferSettings:
     """How to transfer.
 
     scale: of the path, the ratio of the legs where None. pin_feet: make standing feet stand still. in_place: take the
-    way over the floor out, for engines that move the character themselves (root motion off).
+    way over the floor out, for engines that move the character themselves (root motion off). root_bone: give the way over
+    the floor to the rig's root bone, where Unreal and others look for root motion.
     """
 
     scale: float | None = None
     pin_feet: bool = True
     in_place: bool = False
+    root_bone: bool = False
 
     def __post_init__(self) -> None:
+        if self.in_place and self.root_bone:
+            raise RigError("root motion cannot be taken out and be given to the root bone; choose one.")
         if self.scale is not None and not 1e-4 < self.scale < 1e4:
             raise RigError(f"a path cannot be scaled by {self.scale:g}; give a factor near 1.")
 
@@ -48,7 +52,7 @@ class Transfer:
     """What to key on a rig. rotations: by bone, (T, 4) wxyz, continuous in sign. location: of the hips' bone, (T, 3).
 
     joints: by role, the heads (T, 3) that the keys give, world; turns: by role (T, 3, 3). scale: of the path.
-    notes: for the user.
+    root: the root bone that travels, and its location (T, 3), where it was asked for. notes: for the user.
     """
 
     rotations: Mapping[str, Array]
@@ -60,6 +64,7 @@ class Transfer:
     scale: float
     standing: Mapping[str, NDArray[np.bool_]]
     notes: tuple[str, ...]
+    root: tuple[str, Array] | None = None
 
 
 def transfer(
@@ -106,9 +111,13 @@ def transfer(
         notes.append(
             f"{rig.label}: its object is scaled unevenly, which bends limbs as they turn; apply the scale for exact results."
         )
-    rotations, location = local_channels(rig, bones, bases, turns, figure.joints)
+    moved, root = figure.joints, None
+    if settings.root_bone:
+        root, away = root_travel(rig, bones, figure.joints["hips"])
+        moved = {role: joint - away for role, joint in figure.joints.items()}
+    rotations, location = local_channels(rig, bones, bases, turns, moved)
     ankles = {side: figure.end("shin", side) for side in SIDES}
-    return Transfer(rotations, bones.bones["hips"], location, figure.joints, turns, ankles, scale, stands, tuple(notes))
+    return Transfer(rotations, bones.bones["hips"], location, figure.joints, turns, ankles, scale, stands, tuple(notes), root)
 
 
 def target_turns(
@@ -137,6 +146,19 @@ def _path(performance: Performance, body: Body, scale: float) -> Array:
     path = middle[0] + scale * (middle - middle[0])
     path[:, 2] = source.floor + scale * (middle[:, 2] - source.floor - source.ankle) + body.ankle
     return path
+
+
+def root_travel(rig: Rig, bones: BoneMap, hips: Array) -> tuple[tuple[str, Array], Array]:
+    """Return the root bone with its location (T, 3), and the way over the floor (T, 3), world, that it takes off the hips.
+
+    hips: (T, 3) world. Raises `RigError` where no bone above the hips is the root.
+    """
+    root = bones.bones.get("root")
+    if root is None or rig.index(root) not in rig.ancestors(rig.index(bones.bones["hips"])):
+        raise RigError(f"{rig.label}: it has no root bone above the hips, so the hips themselves have to travel.")
+    away = (hips - hips[0]) * (1.0, 1.0, 0.0)
+    axes = rig.world[:3, :3] @ rig.rest[rig.index(root)][:3, :3]
+    return (root, away @ np.linalg.inv(axes).T), away
 
 
 def local_channels(
