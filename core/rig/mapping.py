@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -32,10 +33,9 @@ class BoneMap:
         for role in self.bones:
             if not is_role(role):
                 raise RigError(f"'{role}' is no role of a body; roles are hips, spine.1, upper_arm.L and the like.")
-        if len(set(self.bones.values())) < len(self.bones):
-            seen: set[str] = set()
-            twice = next(bone for bone in self.bones.values() if bone in seen or seen.add(bone))  # type: ignore[func-returns-value]
-            raise RigError(f"bone '{twice}' has two roles; give each bone at most one.")
+        twice = [bone for bone, count in Counter(self.bones.values()).items() if count > 1]
+        if twice:
+            raise RigError(f"bone '{twice[0]}' has two roles; give each bone at most one.")
 
     @property
     def roles(self) -> list[str]:

@@ -19,7 +19,7 @@ class Rig:
     """An armature at rest. B bones, every parent before its children.
 
     names, parents: of the bones, -1 for a root. rest: (B, 4, 4) `Bone.matrix_local`, armature space. lengths: (B,) head to
-    tail, armature units. world: (4, 4) armature space to world. deform: (B,) whether a mesh follows the bone.
+    tail, armature units. world: (4, 4) armature space to world.
     label: the rig's name, for messages.
     """
 
