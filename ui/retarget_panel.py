@@ -81,9 +81,10 @@ class POSELIFT_PT_retarget(bpy.types.Panel):
         large = layout.row()
         large.scale_y = 1.5
         large.operator(POSELIFT_OT_retarget.bl_idname, icon="CON_ARMATURE")
+        result = layout.column(align=True)
         for note in filter(None, settings.result.split("\n")):
             for number, line in enumerate(wrapped(context, note, 2)):
-                layout.label(text=line, icon="INFO" if number == 0 else "BLANK1")
+                result.label(text=line, icon="INFO" if number == 0 else "BLANK1")
 
 
 def readable(role: str) -> str:
