@@ -22,6 +22,7 @@ from ..core.lifter.evaluation.conditions import CONDITIONS
 from ..core.lifter.weights import DEFAULT, available
 from ..core.pipeline import CAMERA_MODES
 from ..core.readers import FORMATS
+from ..core.rig.styles import NAMINGS, RESTS
 from ..core.track import exact_rate
 from .batch import work
 from .camera_options import add_camera_options
@@ -29,6 +30,7 @@ from .evaluate_command import evaluate_weights
 from .inspect_command import inspect_inputs
 from .journal import NAME
 from .lift_command import ENDINGS, lift_inputs
+from .retarget_command import add_retarget
 from .terminal import FAILED, USAGE, say
 from .train_command import DEFAULT_PRESET, train_lifter
 
@@ -71,6 +73,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train a lifter", description="Train a lifter from 2D poses."))
     _add_evaluate(
         commands.add_parser("evaluate", help="score a lifter", description="Score weights against 3D motion capture.")
+    )
+    add_retarget(
+        commands.add_parser("retarget", help="put a motion onto a character", description="Put a motion onto a character.")
     )
     return parser
 
@@ -116,6 +121,9 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
     _add_cleaning(parser)
     parser.add_argument("--weights", default=DEFAULT, help=f"{', '.join(available())}, or a file (default: {DEFAULT})")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: CUDA if there is any)")
+    parser.add_argument("--rest", choices=RESTS, default="T", help="rest pose of the armature (default: T)")
+    parser.add_argument("--bone-names", choices=NAMINGS, default="plain", help="family that bones are named after")
+    parser.add_argument("--thin", type=float, default=0.0, metavar="MM", help="thin keys; joints move by so many mm at most")
     parser.add_argument("--preview", metavar="PNG", help="also render a still of the middle frame through the camera")
     parser.add_argument("--json", action="store_true", help="print the report as JSON on standard output")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")

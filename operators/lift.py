@@ -42,7 +42,7 @@ class POSELIFT_OT_lift(JobOperator, bpy.types.Operator):
     def take(self, context: bpy.types.Context, result: session.Lifted) -> str:
         """Put the motions into the scene, and their reports into the panel."""
         session.keep(result.path, result.tracks, result.key)
-        build.apply_all(result.motions)
+        build.apply_all(result.motions, armature_settings(settings_of(context)))
         reports = [motion.report for motion in result.motions]
         settings_of(context).result = "\n".join(line for report in reports for line in report.lines())
         whom = f"{len(reports)} people, " if len(reports) > 1 else ""
@@ -93,6 +93,11 @@ def prepare(settings: PoseliftSettings) -> Callable[[Progress], session.Lifted]:
         return session.Lifted(motions, tracks, recipe.path, key)
 
     return work
+
+
+def armature_settings(settings: PoseliftSettings) -> build.BuildSettings:
+    """Return what to build, as the scene's settings say."""
+    return build.BuildSettings(rest=settings.rest, names=settings.bone_names, tolerance=settings.thin)
 
 
 CLASSES = (POSELIFT_OT_lift,)

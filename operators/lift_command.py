@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`poselift lift`: keypoint files to .npz, .blend and .bvh, one or many, in one process or several."""
+"""`poselift lift`: keypoint files to .npz, .blend and what other programs read, one or many, in one process or several."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .lift_task import Task, failed, lift_task, settings_from
 from .sources import find_clips
 from .terminal import DONE, FAILED, progress_bar, say, show
 
-ENDINGS = (".blend", ".bvh", ".npz")
+ENDINGS = (".blend", ".bvh", ".fbx", ".glb", ".usd", ".npz")
 _SAME_RESULT = ("jobs", "resume", "json", "quiet", "output", "report", "inputs", "arguments", "run", "weights", "device")
 """Options that do not change what comes out; the weights count by their content."""
 

@@ -48,7 +48,7 @@ def lift_task(task: Task, options: argparse.Namespace, progress: Progress | None
     given = Given.of(options, 1)
     for track, motion in _motions(task, options, given, progress):
         targets = [task.target(motion, ending) for ending in task.endings]
-        _write(motion, targets, Path(options.preview) if options.preview else None, given, track)
+        _write(motion, targets, options, given, track)
         report = {"output": str(targets[0]), "outputs": [str(target) for target in targets]}
         reports.append(report | motion.report.to_dict() | {"lines": motion.report.lines()})
     return reports
@@ -104,8 +104,9 @@ def _motions(
     yield from zip(wanted, motions, strict=True)
 
 
-def _write(motion: Motion, targets: list[Path], preview: Path | None, given: Given, track: KeypointTrack) -> None:
+def _write(motion: Motion, targets: list[Path], options: argparse.Namespace, given: Given, track: KeypointTrack) -> None:
     """Write one motion in its outputs' formats, and a still of it where asked for."""
+    preview = Path(options.preview) if options.preview else None
     for target in targets:
         if target.suffix == ".npz":
             motion.save(target)
@@ -114,14 +115,12 @@ def _write(motion: Motion, targets: list[Path], preview: Path | None, given: Giv
     from ..scene import build, export, files, render
 
     files.new_file()
-    built = build.apply(motion)
+    built = build.apply(motion, build.BuildSettings(rest=options.rest, names=options.bone_names, tolerance=options.thin))
     start = build.BuildSettings().frame_start
     given.show(motion, built.camera, start, track)
     for target in targets:
-        if target.suffix == ".blend":
-            export.save_blend(target)
-        elif target.suffix == ".bvh":
-            export.save_bvh(target, built.armature)
+        if target.suffix != ".npz":
+            export.save(target, built.armature)
     if preview is not None:
         render.save_still(preview, built, start + len(motion) // 2)
 

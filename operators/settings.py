@@ -12,6 +12,8 @@ import bpy
 from ..core.cleaning import CleaningSettings
 from ..core.lifter.weights import DEFAULT, available
 from ..core.pipeline import LiftSettings
+from ..core.rig.families import FAMILIES
+from ..core.rig.styles import NAMINGS
 from ..core.track import exact_rate
 from . import source_settings
 from .source_settings import PoseliftCleaning, PoseliftJoint, PoseliftName, PoseliftPerson
@@ -39,6 +41,8 @@ DEVICES = (
     *((("mps", "Metal", "Apple's graphics"),) if sys.platform == "darwin" else ()),
 )
 
+REST_ITEMS = (("T", "T-Pose", "Arms level"), ("A", "A-Pose", "Arms 45 degrees down"))
+NAMING_ITEMS = tuple((name, FAMILIES[name].label, f"Bones named as in {FAMILIES[name].label}") for name in NAMINGS)
 
 _ABOUT_WEIGHTS = {
     "human17-3d-anchored": "Learned with motion capture's 3D: the more accurate",
@@ -138,6 +142,17 @@ class PoseliftSettings(bpy.types.PropertyGroup):
         name="Weights", description="What the network has learned from", items=WEIGHTS, default=DEFAULT
     )
     device: bpy.props.EnumProperty(name="Device", description="Where to compute", items=DEVICES, default="auto")
+    rest: bpy.props.EnumProperty(name="Rest Pose", description="How the armature stands at rest", items=REST_ITEMS, default="T")
+    bone_names: bpy.props.EnumProperty(
+        name="Bone Names", description="The family that bones are named after", items=NAMING_ITEMS, default="plain"
+    )
+    thin: bpy.props.FloatProperty(
+        name="Thin Keys (mm)",
+        description="Thin keys so that no joint moves by more; 0 keeps all",
+        default=0.0,
+        min=0.0,
+        max=100.0,
+    )
     result: bpy.props.StringProperty(name="Result", description="The report of the last lift, line by line")
 
 

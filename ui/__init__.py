@@ -12,10 +12,10 @@ def register() -> None:
         return
     import bpy
 
-    from . import panel, preferences, source_panel
+    from . import panel, preferences, retarget_panel, source_panel
 
     try:
-        for part in (*preferences.CLASSES, *source_panel.CLASSES, *panel.CLASSES):
+        for part in (*preferences.CLASSES, *source_panel.CLASSES, *panel.CLASSES, *retarget_panel.CLASSES):
             bpy.utils.register_class(part)
             _registered.append(part)
     except BaseException:

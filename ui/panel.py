@@ -39,6 +39,8 @@ class POSELIFT_PT_lift(SidebarPanel, bpy.types.Panel):
         value.prop(settings, "fov", text="")
         column.prop(settings, "weights")
         column.prop(settings, "device")
+        for name in ("rest", "bone_names", "thin"):
+            column.prop(settings, name)
         if job is not None:
             share, stage = job.progress
             layout.progress(factor=share, text="Stopping…" if job.cancelling else stage.capitalize() or "Starting")
