@@ -115,7 +115,9 @@ def _stretches(found: Detections, chains: list[Indices], meetings: list[Meeting]
     return out
 
 
-def _parted(found: Detections, chains: list[Indices], people: Indices, meeting: Meeting) -> tuple[list[Indices], list[Indices]]:
+def _parted(
+    found: Detections, chains: list[Indices], people: Indices, meeting: Meeting
+) -> tuple[list[Indices], list[Indices]]:
     """Return each person's detections before and after a meeting; none where they are too few to say anything."""
     before, after = [], []
     for person in people:
@@ -126,7 +128,9 @@ def _parted(found: Detections, chains: list[Indices], people: Indices, meeting: 
     return before, after
 
 
-def _same(found: Detections, before: list[Indices], after: list[Indices], rate: float, habits: Habits) -> Floats:
+def _same(
+    found: Detections, before: list[Indices], after: list[Indices], rate: float, habits: Habits
+) -> Floats:
     """Return (before, after) log likelihoods of being two people, over those of being one."""
     i, j = (index.ravel() for index in np.indices((len(before), len(after))))
     if not len(i):

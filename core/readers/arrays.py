@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 _POINTS = (
     "keypoints", "keypoints_2d", "keypoints2d", "kps", "kpts", "kp", "positions_2d", "pose_2d", "poses_2d", "pose2d", "poses2d",
-    "joints_2d", "joints2d", "reconstruction", "positions", "poses", "pose", "joints", "landmarks", "points", "coords", "tracks",
+    "joints_2d", "joints2d", "reconstruction", "positions", "poses", "pose", "joints", "landmarks", "points", "coords",
 )  # fmt: skip
 _SCORES = (
     "scores", "score", "keypoint_scores", "keypoints_scores", "confidence", "confidences", "conf", "likelihood", "visibility",
@@ -94,9 +94,8 @@ def _load(path: Path) -> tuple[str, dict[str, NDArray]]:
     if name is None:
         raise explain(path)
     lower = {member.lower(): member for member in reversed(members(path)[:_MOST]) if member != name}
-    renamed = {
-        key: key for key in track_npz.KINDS if key not in ("keypoints", "scores", "joint_names") and key in lower.values()
-    }
+    others = track_npz.KINDS.keys() - {"keypoints", "scores", "joint_names"}
+    renamed = {key: key for key in others & set(lower.values())}
     for other in _NAMES:
         if other in lower and "joint_names" not in renamed.values():
             renamed[lower[other]] = "joint_names"

@@ -8,8 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import PoseliftError, ReadError, SettingsError
-from . import alphapose, arrays, coco, csv_keypoints, deeplabcut, hdf5, mediapipe, mmpose, numpy_files, openpose, sleap
-from . import sports2d, track_npz, yolo
+from . import (
+    alphapose,
+    arrays,
+    coco,
+    csv_keypoints,
+    deeplabcut,
+    hdf5,
+    mediapipe,
+    mmpose,
+    numpy_files,
+    openpose,
+    sleap,
+    sports2d,
+    track_npz,
+    yolo,
+)
 from .reading import Reading, Request
 from .source import Source
 

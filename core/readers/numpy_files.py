@@ -49,7 +49,7 @@ def shape_of(path: Path, name: str = "") -> tuple[tuple[int, ...], np.dtype]:
 
 
 def _header(file: IO[bytes], size: int, path: Path, name: str) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(file)
+    version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
     if version not in _HEADERS:
         raise ReadError(f"an array of version {version[0]}.{version[1]} of NumPy's format is not of numbers.", path, name)
     shape, _, dtype = _HEADERS[version](file)

@@ -47,6 +47,7 @@ def _build(data: bytes) -> Any:
             items.append(item)
         return items[::-1]
 
+    argument: Any
     for count, (operation, argument, _) in enumerate(pickletools.genops(data)):
         name = operation.name
         if count > _MOST:
@@ -70,9 +71,9 @@ def _build(data: bytes) -> Any:
             items = above_mark()
             _list(stack).extend(items)
         elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            memory[len(memory) if name == "MEMOIZE" else argument] = stack[-1]
+            memory[len(memory) if name == "MEMOIZE" else int(argument)] = stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
-            stack.append(memory[argument])
+            stack.append(memory[int(argument)])
         elif name == "STOP":
             return stack.pop()
         elif name not in ("PROTO", "FRAME"):

@@ -43,8 +43,8 @@ class Cells:
 class Table:
     """A text file of rows below a header.
 
-    header: the header's rows of stripped cells; start: the line that the data begins after; sample: the first row. Where cells are not separated by
-    commas, a comma in a number is its decimal point.
+    header: the header's rows of stripped cells; start: the line that the data begins after; sample: the first row. Where
+    cells are not separated by commas, a comma in a number is its decimal point.
     """
 
     path: Path
