@@ -10,8 +10,9 @@ from pathlib import Path
 import make_clip
 import numpy as np
 import write_detections
+import write_tables
 
-from poselift.core.layouts import COCO_17, LAYOUTS
+from poselift.core.layouts import COCO_17
 from poselift.core.readers import track_npz
 from poselift.core.track import KeypointTrack
 
@@ -44,20 +45,11 @@ def _openpose(folder: Path) -> dict[str, Path]:
     }
 
 
-# Each of MediaPipe's landmarks as the COCO keypoint beside it: fingers at the wrists, toes and heels at the ankles.
-_BESIDE = [0, 1, 1, 1, 2, 2, 2, 3, 4, 0, 0, 5, 6, 7, 8, 9, 10, 9, 10, 9, 10, 9, 10, 11, 12, 13, 14, 15, 16, 15, 16, 15, 16]
-
-
-def landmarks(frames: int = FRAMES) -> np.ndarray:
-    """Return MediaPipe's 33 landmarks (T, 33, 2) of the sample figure, each at a place of its own, pixels."""
-    return exact("coco_17", frames)[:, _BESIDE] + np.arange(33)[:, None] * [0.4, 0.3]
-
-
 def _detections(form: str, folder: Path) -> dict[str, Path]:
     paths = {}
     for name, (layout, writer) in write_detections.WRITERS.items():
-        if write_detections.format_of(name) == form and layout in (*LAYOUTS, "mediapipe_33"):
-            keypoints = landmarks()[None] if layout == "mediapipe_33" else exact(layout)[None]
+        if write_detections.format_of(name) == form:
+            keypoints = exact(layout)[None]
             both = np.concatenate([keypoints, keypoints + [300, 0]])
             scores = np.where(np.isfinite(both).all(-1), 0.9, 0.0)
             paths[name] = writer(folder / name, write_detections.Seen(both, scores))
@@ -66,3 +58,14 @@ def _detections(form: str, folder: Path) -> dict[str, Path]:
 
 _WRITERS = {"openpose": _openpose, "track": _track}
 _WRITERS |= {form: partial(_detections, form) for form in ("alphapose", "coco", "mediapipe", "mmpose", "yolo")}
+
+
+def _tables(form: str, folder: Path) -> dict[str, Path]:
+    keypoints = exact("coco_17")[None]
+    both = np.concatenate([keypoints, keypoints + [300, 0]])
+    seen = write_detections.Seen(both, np.where(np.isfinite(both).all(-1), 0.9, 0.0))
+    writers = {name: writer for name, (of, _, writer) in write_tables.WRITERS.items() if of == form}
+    return {name: writer(folder / name, seen) for name, writer in writers.items()}
+
+
+_WRITERS |= {form: partial(_tables, form) for form in ("deeplabcut", "sleap", "sports2d", "csv", "arrays")}

@@ -24,7 +24,7 @@ def person(name: str, seen: slice = slice(None), shift: float = 0.0, score: floa
 
 def test_a_summary_says_when_how_large_and_how_sure() -> None:
     (about,) = summaries([person("7", slice(4, 24), score=0.6)])
-    assert (about.name, about.first_frame, about.last_frame) == ("7", 14, 33)
+    assert (about.name, about.first, about.last) == ("7", 14, 33)
     assert (about.coverage, about.score) == (0.5, pytest.approx(0.6))
     whole = person("7", slice(4, 24)).keypoints[4:24]
     expected = np.median(np.linalg.norm(whole.max(1) - whole.min(1), axis=-1))
@@ -50,9 +50,9 @@ def test_one_several_or_all_can_be_chosen(want, names) -> None:
     assert [track.person for track in choose(tracks, want)] == names
 
 
-@pytest.mark.parametrize("want", ["e", "b,e", ",", []])
+@pytest.mark.parametrize("want", ["e", "b,e", ",", ["e"]])
 def test_nobody_of_that_name_names_those_there_are(want) -> None:
-    with pytest.raises(TrackError, match="people are b, d"):
+    with pytest.raises(SettingsError, match="people are b, d"):
         choose([person("b"), person("d")], want)
 
 
@@ -60,17 +60,18 @@ def test_two_pieces_become_one_person_frame_by_frame() -> None:
     early, late = person("1", slice(0, 22), score=0.5), person("2", slice(20, 40), shift=3.0)
     other = person("3")
     joined = stitch([early, other, late], "1", "2")
-    assert [track.person for track in joined] == ["1", "3"]
-    assert joined[0].observed.all()
-    np.testing.assert_array_equal(joined[0].keypoints[:20], early.keypoints[:20])
-    np.testing.assert_array_equal(joined[0].keypoints[20:], late.keypoints[20:])
-    assert any("joined" in note for note in joined[0].notes)
+    assert sorted(track.person for track in joined) == ["1", "3"]
+    one = next(track for track in joined if track.person == "1")
+    assert one.observed.all()
+    np.testing.assert_array_equal(one.keypoints[:20], early.keypoints[:20])
+    np.testing.assert_array_equal(one.keypoints[20:], late.keypoints[20:])
+    assert any("stitched" in note for note in one.notes)
 
 
 def test_people_seen_together_are_not_one() -> None:
-    with pytest.raises(TrackError, match="seen together in 20 frames"):
+    with pytest.raises(TrackError, match="both seen in 20 frames"):
         stitch([person("1", slice(0, 30)), person("2", slice(10, 40))], "1", "2")
-    with pytest.raises(TrackError, match="one person already"):
+    with pytest.raises(TrackError, match="with itself"):
         stitch([person("1")], "1", "1")
 
 
@@ -82,13 +83,13 @@ def test_two_people_are_exchanged_from_a_frame_on_and_back() -> None:
     back = swap(swapped, "2", "1", 25)
     for track, original in zip(back, (one, two), strict=True):
         np.testing.assert_array_equal(track.keypoints, original.keypoints)
-    for frame in (10, 9, 50):
+    for frame in (9, 50):
         with pytest.raises(TrackError, match="frames are 10 to 49"):
             swap([one, two], "1", "2", frame)
 
 
 def test_stitches_are_written_with_a_plus() -> None:
-    assert parse_stitches(["1+3", "a b + c + d"]) == [("1", "3"), ("a b", "c"), ("a b", "d")]
+    assert parse_stitches("1+3,a b + c + d") == [("1", "3"), ("a b", "c"), ("a b", "d")]
     for wrong in ("1", "+2", "1+"):
         with pytest.raises(SettingsError):
-            parse_stitches([wrong])
+            parse_stitches(wrong)

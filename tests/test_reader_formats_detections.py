@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 import write_detections as write
-from format_fixtures import landmarks
 from write_detections import Seen
 
 from poselift.core.errors import ImageSizeNeededError, ReadError
@@ -39,21 +38,15 @@ def coco_seen(people: int = 1, **changes: Any) -> Seen:
 
 def mediapipe_seen(**changes: Any) -> Seen:
     """Return the figure as 33 landmarks, each at a place of its own."""
-    keypoints = landmarks(FRAMES)[None]
-    return Seen(keypoints, np.full(keypoints.shape[:3], 0.9), **changes)
+    seen = write.motion("mediapipe_33", FRAMES)
+    return Seen(seen.keypoints, seen.scores, **changes)
 
 
 def written(folder: Path, name: str, seen: Seen | None = None) -> tuple[Path, Seen]:
     """Write a format's fixture."""
     layout, writer = write.WRITERS[name]
     if seen is None:
-        seen = (
-            coco_seen()
-            if layout == "coco_17"
-            else mediapipe_seen()
-            if layout == "mediapipe_33"
-            else write.motion(layout, FRAMES)
-        )
+        seen = write.motion(layout, FRAMES)
     return writer(folder / name, seen), seen
 
 

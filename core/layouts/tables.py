@@ -111,6 +111,20 @@ LSP_14 = _layout(
 )
 """Leeds Sports Pose."""
 
+_SIDE: dict[str, tuple[float, float, float]] = {
+    "eye": (0.03, 0.10, 1.64), "eye_inner": (0.02, 0.10, 1.64), "eye_outer": (0.04, 0.09, 1.64), "ear": (0.08, 0.0, 1.61),
+    "mouth": (0.03, 0.10, 1.56), "shoulder": (0.18, 0.0, 1.43), "elbow": (0.22, 0.0, 1.15), "wrist": (0.24, 0.05, 0.89),
+    "pinky": (0.24, 0.03, 0.80), "index": (0.24, 0.08, 0.80), "thumb": (0.24, 0.10, 0.84), "hand": (0.24, 0.06, 0.80),
+    "hip": (0.09, 0.0, 0.93), "knee": (0.09, 0.0, 0.50), "ankle": (0.09, 0.0, 0.08), "big_toe": (0.07, 0.18, 0.02),
+    "small_toe": (0.13, 0.15, 0.02), "toe": (0.10, 0.17, 0.02), "foot_index": (0.07, 0.18, 0.02), "heel": (0.09, -0.05, 0.02),
+}  # fmt: skip
+STANDING: dict[str, tuple[float, float, float]] = {
+    "pelvis": (0.0, 0.0, 0.93), "mid_hip": (0.0, 0.0, 0.93), "spine": (0.0, 0.0, 1.18), "chest": (0.0, 0.0, 1.18),
+    "neck": (0.0, 0.0, 1.43), "neck_base": (0.0, 0.0, 1.48), "upper_neck": (0.0, 0.0, 1.48), "head_joint": (0.0, 0.0, 1.57),
+    "head_top": (0.0, 0.02, 1.75), "nose": (0.0, 0.12, 1.60),
+} | {f"{s}_{part}": (x if s == "l" else -x, y, z) for s in "lr" for part, (x, y, z) in _SIDE.items()}  # fmt: skip
+"""Where the body's joints are on a person of 1.75 m who stands: metres to the left, ahead, and up from the floor."""
+
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 
 

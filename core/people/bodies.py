@@ -9,6 +9,7 @@ look depends on the clip (on turns, on ways to and from the camera), so it is me
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from .detections import Detections, Floats, Indices, Mask
 from .joining import student
 
 _SIGHT = 1.5  # seconds that a look takes
-_SAMPLES = 16
+_SAMPLES = 12
 _STEPS = 3.0  # samples per second that are news
 _LENGTHS = 5.0  # independent lengths that the proportions count for
 _SAME_LENGTH, _OTHER_LENGTH, _OTHER_SIZE = 0.015, 0.1, 0.15  # standard deviations, in log
@@ -72,8 +73,10 @@ class Body:
     middle: float
 
     @classmethod
-    def of(cls, found: Detections, members: Indices, rate: float) -> Body:
-        """Look at up to 1.5 s of a person's detections, the first of which is nearest to what one wants to know."""
+    def of(cls, found: Detections, members: Indices, rate: float, last: bool = False) -> Body:
+        """Look at up to 1.5 s of a person's first (or last) detections."""
+        reach = round(_SIGHT * rate) + 1
+        members = members[-reach:][::-1] if last else members[:reach]
         frames = found.frames[members]
         span = int(np.searchsorted(np.abs(frames - frames[0]), _SIGHT * rate, side="right"))
         chosen = np.unique(np.linspace(0, span - 1, min(span, _SAMPLES)).astype(int))
@@ -113,10 +116,11 @@ class Body:
         return float(_odds(change.growth, noise, _OTHER_SIZE) + _LENGTHS * proportions)
 
 
+@cache
 def _pairs_of(joints: int) -> tuple[Indices, Indices]:
-    """Return pairs of joints: all of up to 25, every k-th of more."""
+    """Return pairs of joints: up to 150, spread over all that there are."""
     one, two = np.triu_indices(joints, 1)
-    every = -(-len(one) // 300)
+    every = -(-len(one) // 150)
     return one[::every], two[::every]
 
 

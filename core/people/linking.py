@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .detections import MAX_STEP, Detections, Floats, Indices, Mask, distances, duplicates, pairs
-from .joining import join
+from .joining import Tempo, join
 from .meetings import untangle
 from .mending import mend
 
@@ -36,8 +36,10 @@ def link(found: Detections, max_gap: int | None = None, fps: float | None = None
     people = np.full(len(found), -1)
     single = np.flatnonzero(~duplicates(found))
     follower, usual = _followers(found, single)
-    chains = join(found, _pieces(found, single, follower), gap, rate)
-    chains = mend(found, untangle(found, chains, rate, usual), rate)
+    tempo = Tempo.of(found, follower, rate)
+    chains = join(found, _pieces(found, single, follower), gap, tempo)
+    chains = join(found, untangle(found, chains, tempo, usual), gap, tempo)
+    chains = mend(found, chains, tempo)
     for number, chain in enumerate(sorted(chains, key=lambda c: c[0])):
         people[chain] = number
     return people

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Meetings: wherever people came so near each other that they may have been mixed up, who left is matched with who came.
 
-What happens within a meeting says little: people hide each other, and detectors mix their keypoints. So for every person
-before it and every person after it the likelihood is taken that they are the same, from what was seen outside: the
-courses (`joining.affinity`) and the bodies, which are known by the lengths between all pairs of their keypoints.
+What happens within a meeting says little: people hide each other, and detectors mix their keypoints. So for everybody before
+it and everybody after it the likelihood is taken that they are one person (`evidence`), and people are exchanged where
+another matching than what linking found is likelier in all.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..assignment import assign
-from .bodies import Body, Habits
-from .detections import Detections, Floats, Indices, distances, pairs
-from .joining import Ends, affinity
+from .bodies import Habits
+from .detections import Detections, Floats, Indices, pairs
+from .evidence import Evidence, Links
+from .joining import Tempo
 
-_LEAST = 5  # detections of a person that can meet anybody
+_LEAST = 5  # detections of a person that can meet anybody, and before or after a meeting that say something
 _NEAR = 0.25  # of the larger person's size, between the centres
 _LULL = 0.4  # seconds apart that do not end a meeting
-_SHORT = 3  # frames of a gap within which distances say enough
 _HYSTERESIS = 0.5  # in log, for what linking found
+_DECIDED = 14.0  # in log: bodies cannot outweigh it
 
 
 @dataclass
@@ -34,26 +35,27 @@ class Meeting:
     people: set[int]
 
 
-def untangle(found: Detections, chains: list[Indices], rate: float, usual: float) -> list[Indices]:
-    """Return the people with identities exchanged after meetings where that is likelier by far.
+def untangle(found: Detections, chains: list[Indices], tempo: Tempo, usual: float) -> list[Indices]:
+    """Return the people with identities exchanged after meetings where that is likelier.
 
     chains: each person's detections in order of time; usual: the median distance between neighbouring frames.
     """
-    chains = list(chains)
-    meetings = sorted(_meetings(found, chains, rate), key=lambda meeting: meeting.start)
-    habits = Habits.of(found, _stretches(found, chains, meetings), rate)
+    chains, times = list(chains), [found.frames[chain] for chain in chains]
+    meetings = sorted(_meetings(found, chains, tempo.rate), key=lambda meeting: meeting.start)
+    habits = Habits.of(found, _stretches(chains, times, meetings), tempo.rate)
     now = np.arange(len(chains))  # whose the rest of a chain is by now
     for meeting in meetings:
         people = np.unique(now[list(meeting.people)])
-        before, after = _parted(found, chains, people, meeting)
-        rows, columns = np.flatnonzero([len(b) > 0 for b in before]), np.flatnonzero([len(a) > 0 for a in after])
-        if len(rows) < 2 and len(columns) < 2:
+        if len(people) < 2:
             continue
-        cost = _same(found, [before[r] for r in rows], [after[c] for c in columns], rate, habits)
-        moment = _moments(found, [chains[p] for p in people], meeting, usual, rate)
-        successor = _successors(cost, rows, columns, moment)
+        links = Links.of(found, [chains[p] for p in people], [times[p] for p in people], meeting.start, meeting.end)
+        before, after = np.flatnonzero(links.places[:, 0] >= _LEAST), np.flatnonzero(links.left >= _LEAST)
+        if not len(before) or not len(after) or len(before) == len(after) == 1:
+            continue
+        evidence = Evidence.of(links, tempo, usual)
+        successor = _successors(evidence, before, after, habits)
         if successor:
-            _exchange(found, chains, now, people, successor, meeting, moment)
+            _exchange(chains, times, now, people, successor, links.places[:, evidence.moment(successor)])
     return [chain for chain in chains if len(chain)]
 
 
@@ -87,23 +89,11 @@ def _meetings(found: Detections, chains: list[Indices], rate: float) -> Iterator
     new = np.r_[True, (low[1:] != low[:-1]) | (high[1:] != high[:-1]) | (when[1:] - when[:-1] > lull)][: len(when)]
     starts = np.flatnonzero(new)
     ends = np.r_[starts[1:], len(when)] - 1
-    runs = sorted(zip(when[starts].tolist(), when[ends].tolist(), low[starts].tolist(), high[starts].tolist(), strict=True))
-    going: list[Meeting] = []
-    for start, end, *two in runs:
-        meeting = Meeting(start, end, set(two))
-        still = []
-        for other in going:
-            if other.end + lull < start:
-                yield other
-            elif other.people & meeting.people:
-                meeting = Meeting(other.start, max(other.end, meeting.end), other.people | meeting.people)
-            else:
-                still.append(other)
-        going = [*still, meeting]
-    yield from going
+    for start, end, *two in zip(when[starts].tolist(), when[ends].tolist(), low[starts].tolist(), high[starts].tolist(), strict=True):
+        yield Meeting(start, end, {*two})
 
 
-def _stretches(found: Detections, chains: list[Indices], meetings: list[Meeting]) -> list[Indices]:
+def _stretches(chains: list[Indices], times: list[Indices], meetings: list[Meeting]) -> list[Indices]:
     """Return the parts of chains between meetings."""
     cuts: dict[int, list[int]] = {}
     for meeting in meetings:
@@ -111,127 +101,53 @@ def _stretches(found: Detections, chains: list[Indices], meetings: list[Meeting]
             cuts.setdefault(person, []).extend((meeting.start, meeting.end + 1))
     out = []
     for person, chain in enumerate(chains):
-        out += np.split(chain, np.searchsorted(found.frames[chain], cuts.get(person, [])))[::2]
+        out += np.split(chain, np.searchsorted(times[person], cuts.get(person, [])))[::2]
     return out
 
 
-def _parted(
-    found: Detections, chains: list[Indices], people: Indices, meeting: Meeting
-) -> tuple[list[Indices], list[Indices]]:
-    """Return each person's detections before and after a meeting; none where they are too few to say anything."""
-    before, after = [], []
-    for person in people:
-        chain = chains[person]
-        first, last = np.searchsorted(found.frames[chain], [meeting.start, meeting.end + 1])
-        before.append(chain[:first] if first >= _LEAST else chain[:0])
-        after.append(chain[last:] if len(chain) - last >= _LEAST else chain[:0])
-    return before, after
+def _successors(evidence: Evidence, before: Indices, after: Indices, habits: Habits) -> dict[int, int]:
+    """Return who (of those after) goes on as whom (of those before) where not all stay who they are; else nothing.
 
-
-def _same(
-    found: Detections, before: list[Indices], after: list[Indices], rate: float, habits: Habits
-) -> Floats:
-    """Return (before, after) log likelihoods of being two people, over those of being one."""
-    i, j = (index.ravel() for index in np.indices((len(before), len(after))))
-    if not len(i):
-        return np.zeros((len(before), len(after)))
-    cost = affinity(Ends.of(found, before, True, rate), Ends.of(found, after, False, rate), i, j, rate)
-    known = [Body.of(found, part[::-1], rate) for part in before], [Body.of(found, part, rate) for part in after]
-    cost += [known[0][a].unlike(known[1][b], habits) for a, b in zip(i, j, strict=True)]
-    return cost.reshape(len(before), len(after))
-
-
-@dataclass(frozen=True)
-class _Moments:
-    """When an exchange is least seen: frames (F,), and for each two people (K, K, F) how much worse linking gets by it.
-
-    An exchange at frames[f] means that what is seen from then on is the other's.
+    before, after: who was seen long enough to be judged by.
     """
-
-    frames: Indices
-    worse: Floats
-
-
-def _moments(found: Detections, chains: list[Indices], meeting: Meeting, usual: float, rate: float) -> _Moments:
-    """Weigh an exchange at every frame of a meeting by the links that it cuts and makes."""
-    frames = np.arange(meeting.start, meeting.end + 2)
-    places = np.stack([np.searchsorted(found.frames[chain], frames) for chain in chains])
-    last = np.stack([np.where(k > 0, chain[np.maximum(k - 1, 0)], -1) for k, chain in zip(places, chains, strict=True)])
-    following = np.stack(
-        [np.where(k < len(chain), chain[np.minimum(k, len(chain) - 1)], -1) for k, chain in zip(places, chains, strict=True)]
-    )
-    count = len(chains)
-    i, j = (index.ravel() for index in np.indices((count, count)))
-    one, two = last[i], following[j]
-    exists = (one >= 0) & (two >= 0)
-    gap = np.where(exists, found.frames[two] - found.frames[one], 0)
-    links = np.zeros(one.shape)
-    near = exists & (gap <= _SHORT)
-    links[near] = np.minimum(distances(found, one[near], two[near]), 0.5) / ((usual + 0.01) * gap[near])
-    links, exists, gap = (x.reshape(count, count, -1) for x in (links, exists, gap))
-    out = np.zeros_like(links)
-    for a in range(count):
-        for b in range(a):
-            two = np.ix_([a, b], [a, b])
-            out[a, b] = links[a, b] + links[b, a] - links[a, a] - links[b, b]
-            for f in np.flatnonzero((gap[two].max((0, 1)) > _SHORT)):
-                # The same gap goes on: so does what it says.
-                same = f > 0 and (places[[a, b], f] == places[[a, b], f - 1]).all()
-                out[a, b, f] = out[a, b, f - 1] if same else _over_gap(found, [chains[a], chains[b]], places[[a, b], f], rate)
-            out[b, a] = out[a, b]
-    return _Moments(frames, out)
-
-
-def _over_gap(found: Detections, two: list[Indices], places: Indices, rate: float) -> float:
-    """Return how much worse two chains go on as each other from some places in them on, in log, by their courses alone."""
-    heads = [chain[:k] for chain, k in zip(two, places, strict=True)]
-    tails = [chain[k:] for chain, k in zip(two, places, strict=True)]
-    i, j = np.array([[i, j] for i in (0, 1) for j in (0, 1) if len(heads[i]) and len(tails[j])]).T
-    ends = Ends.of(found, [head if len(head) else two[0] for head in heads], True, rate)
-    starts = Ends.of(found, [tail if len(tail) else two[0] for tail in tails], False, rate)
-    cost = np.minimum(affinity(ends, starts, i, j, rate), 0.0)
-    return float(cost[i != j].sum() - cost[i == j].sum())
-
-
-def _successors(cost: Floats, rows: Indices, columns: Indices, moments: _Moments) -> dict[int, int]:
-    """Return who (of those after) goes on as each of those before, where that is likelier than what is: else nothing."""
-    table = np.full((len(rows), len(columns) + len(rows)), np.inf)
-    table[np.arange(len(rows)), len(columns) + np.arange(len(rows))] = 0.0
-    kept = 0.0
-    for r, before in enumerate(rows):
-        for c, after in enumerate(columns):
-            if before == after:
-                table[r, c] = min(cost[r, c], 0.0) - _HYSTERESIS
-                kept += table[r, c]
-            else:
-                table[r, c] = cost[r, c] + max(float(moments.worse[before, after].min()), -2.0) / 2
-    chosen = [(r, c) for r, c in assign(np.where(np.isfinite(table), table, 1e6)) if c < len(columns)]
-    if sum(table[r, c] for r, c in chosen) >= kept - 1e-9:
+    cost = _table(evidence, evidence.courses, before, after)
+    keep = np.diag(cost)
+    margin = cost + cost.T - keep - keep[:, None]
+    if margin[~np.eye(len(cost), dtype=bool)].min() > _DECIDED:
         return {}
-    return {int(rows[r]): int(columns[c]) for r, c in chosen}
+    cost = _table(evidence, evidence.courses + evidence.bodies(before, after, habits), before, after)
+    successor = {a: b for a, b in assign(cost) if cost[a, b] < 0}
+    if sum(cost[a, b] for a, b in successor.items()) >= np.diag(cost).sum() - 1e-9:
+        return {}
+    return successor
+
+
+def _table(evidence: Evidence, cost: Floats, before: Indices, after: Indices) -> Floats:
+    """Return (K, K) what it costs that each goes on as each; 0, as much as not going on, where that is unknown."""
+    worse = np.maximum(evidence.worse.min(-1), -2.0) / 2
+    out = np.zeros_like(cost)
+    known = np.ix_(before, after)
+    out[known] = np.minimum(cost + worse, 0.0)[known]
+    both = np.intersect1d(before, after)
+    out[both, both] = np.minimum(cost[both, both], 0.0) - _HYSTERESIS
+    return out
 
 
 def _exchange(
-    found: Detections, chains: list[Indices], now: Indices, people: Indices, successor: dict[int, int],
-    meeting: Meeting, moments: _Moments,
-) -> None:  # fmt: skip
-    """Exchange the people from the moment on at which it is least seen."""
-    changed = [(a, b) for a, b in successor.items() if a != b]
-    seen = sum((moments.worse[a, b] for a, b in changed), np.zeros(len(moments.frames)))
-    at = [np.searchsorted(found.frames[chains[p]], moments.frames) for p in people]
-    whole = set(range(len(people)))
-    for b in whole - set(successor.values()):  # what comes of nobody is new from then on
-        seen = seen + (len(chains[people[b]]) - at[b] == 0) * 0.0
-    moment = int(seen.argmin())
-    heads = {a: chains[people[a]][: at[a][moment]] for a in whole}
-    tails = {a: chains[people[a]][at[a][moment] :] for a in whole}
+    chains: list[Indices], times: list[Indices], now: Indices, people: Indices, successor: dict[int, int], places: Indices
+) -> None:
+    """Exchange people, from the given places (K,) in their chains on."""
     order = dict(successor)
-    free = [a for a in whole if a not in order]
-    for b in sorted(whole - set(order.values())):
-        # A rest that goes on from nobody keeps its name where that is free.
-        order[b if b in free else free[0]] = b
-        free.remove(b if b in free else free[0])
-    previous = now.copy()
+    everybody = set(range(len(people)))
+    free = sorted(everybody - set(order))
+    for b in sorted(everybody - set(order.values())):
+        # Who goes on from nobody keeps the chain where that is free.
+        a = b if b in free else free[0]
+        free.remove(a)
+        order[a] = b
+    before, parts = now.copy(), [(chains[p][:k], chains[p][k:]) for p, k in zip(people, places, strict=True)]
+    spans = [(times[p][:k], times[p][k:]) for p, k in zip(people, places, strict=True)]
     for a, b in order.items():
-        chains[people[a]] = np.concatenate([heads[a], tails[b]])
-        now[previous == people[b]] = people[a]
+        chains[people[a]] = np.concatenate([parts[a][0], parts[b][1]])
+        times[people[a]] = np.concatenate([spans[a][0], spans[b][1]])
+        now[before == people[b]] = people[a]

@@ -24,7 +24,6 @@ JOINT_NAMES = (
 """MediaPipe's own names, in its order."""
 
 COUNT = len(JOINT_NAMES)
-LAYOUT = "mediapipe_33"
 _HIPS = (JOINT_NAMES.index("left_hip"), JOINT_NAMES.index("right_hip"))
 _BY_NAME = {plain_name(name): index for index, name in enumerate(JOINT_NAMES)}
 _PREFIX = re.compile(r"^(pose|landmark|lm|kp|keypoint|joint|point|pose_landmark)_?(?=\d+$)")
@@ -81,14 +80,12 @@ class Landmarks:
         scores, notes = _scores(data, seen)
         far = np.abs(points[seen]).max(-1) if seen.any() else np.zeros(1)
         whole = len(self.identities) == len(self.frames) > 0
-        known = LAYOUTS.get(LAYOUT)
         return Reading(
             points,
             scores,
             self.frames,
             identities=self.identities if whole else None,
-            joint_names=None if known else JOINT_NAMES,
-            skeleton=known,
+            skeleton=LAYOUTS["mediapipe_33"],
             shares=bool(np.quantile(far, 0.9) <= _SHARES),
             notes=notes,
         )

@@ -18,7 +18,7 @@ _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _LONGEST = 16 << 20
 _MOST = 2_000_000
 """Operations; each column takes about a dozen."""
-_REFUSED = "the columns' names are pickled in a way that only running it would read: refused; export CSV instead."
+_REFUSED = "the columns' pickled names are damaged, or more than lists and text, which could run code: refused; export CSV."
 
 
 def pickled_names(data: bytes, path: Path, place: str) -> list[tuple[str, ...]]:
