@@ -122,7 +122,7 @@ def sleap_h5(path: Path, seen: Seen) -> Path:
 
 
 def sports2d(path: Path, seen: Seen) -> Path:
-    """Write a folder with a TRC in pixels per person, and one in metres beside them."""
+    """Write a folder with a TRC in pixels per person, and one in metres beside them; both say metres, as Sports2D does."""
     people, length = seen.scores.shape[:2]
     path.mkdir(parents=True, exist_ok=True)
     for person in range(people):
@@ -130,10 +130,10 @@ def sports2d(path: Path, seen: Seen) -> Path:
             file = path / f"clip_Sports2D_{unit}_person{person:02d}.trc"
             rate = f"{float(seen.fps):g}"
             lines = [
-                f"PathFileType\t4\t(X/Y/Z)\t{file.name}",
+                f"PathFileType\t4\t(X/Y/Z)\tC:\\clips\\{file.name}",
                 "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
-                f"{rate}\t{rate}\t{length}\t{len(NAMES)}\t{unit}\t{rate}\t0\t{length}",
-                "Frame#\tTime\t" + "\t\t\t".join(NAMES) + "\t\t",
+                f"{rate}\t{rate}\t{length}\t{len(NAMES)}\tm\t{rate}\t0\t{length}",
+                "Frame#\tTime\t" + "\t\t\t".join(NAMES) + "\t\t\t",
                 "\t\t" + "\t".join(f"X{n}\tY{n}\tZ{n}" for n in range(1, len(NAMES) + 1)),
             ]
             for frame in range(length):

@@ -97,8 +97,11 @@ def test_numbered_columns_are_told_by_their_count(tmp_path: Path, seen: Seen) ->
     ("spoil", "words"),
     [
         (lambda lines: [*lines[:3], lines[3][: len(lines[3]) // 2]], r"values for \d+ columns.*|line 4"),
-        (lambda lines: [*lines[:3], lines[3].replace(lines[3].split(",")[5], "abc")], "'abc' in column"),
-        (lambda lines: lines[:1], "no rows"),
+        (
+            lambda lines: [*lines[:3], lines[3].replace(lines[3].split(",")[5], "abc")],
+            "line 4, column '.*': 'abc' is no number",
+        ),
+        (lambda lines: lines[:1], "no row below the header"),
         (lambda lines: [lines[0], lines[1].replace("0", "-7", 1)], "frame"),
     ],
 )
@@ -112,7 +115,7 @@ def test_a_broken_table_is_named_with_line_and_column(tmp_path: Path, seen: Seen
 
 def test_metres_are_no_pixels(tmp_path: Path, seen: Seen) -> None:
     folder = write_tables.sports2d(tmp_path / "clip", seen)
-    with pytest.raises(ReadError, match="metres, not pixels"):
+    with pytest.raises(ReadError, match="metres, not places in the image"):
         read(folder / "clip_Sports2D_m_person00.trc")
     places = np.concatenate([seen.keypoints[0], np.full((20, 17, 1), 3.0)], -1)
     np.save(tmp_path / "3d.npy", places)

@@ -180,9 +180,8 @@ def _read_long(table: Table, where: tuple[int, int, int], request: Request) -> R
     if len(places) < len(k):
         again = np.setdiff1d(np.arange(len(k)), at)[0]
         more = "" if people else "; if it is another person's, add a column 'person'"
-        raise ReadError(
-            f"joint '{cells.texts[-1][again][:40]}' is there twice{more}.", table.path, f"line {cells.lines[again]}"
-        )
+        place = table.place(int(cells.lines[again]), joint)
+        raise ReadError(f"joint '{cells.texts[-1][again][:40]}' is there twice in a frame{more}.", table.path, place)
     if len(first) * len(codes) > 64 * len(k) + 1000:
         raise ReadError(f"{len(codes)} joints, but the people have {len(k) / len(first):.2g} each.", table.path)
     data = np.full((len(first), len(codes), 3), np.nan)

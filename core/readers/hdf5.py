@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import math
+import mmap
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,8 @@ MAX_BYTES = 2 << 30
 MAX_NAMES = 10_000
 """Names of joints or people beyond this are none."""
 _MOST = 100
+_HEAP = b"HEAP\0\0\0\0"
+_NO_MORE = 1
 
 
 @contextmanager
@@ -34,6 +38,7 @@ def opened(path: Path) -> Iterator[Any]:
             path,
         ) from error
     try:
+        _check_heaps(path)
         with h5py.File(path, "r") as file:
             yield file
     except (ReadError, MemoryError):
@@ -41,6 +46,25 @@ def opened(path: Path) -> Iterator[Any]:
     except Exception as error:  # h5py passes on whatever HDF5 and NumPy make of damaged bytes
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ReadError(f"a damaged HDF5 file: {reason[:200]}.", path) from error
+
+
+def _check_heaps(path: Path) -> None:
+    """Refuse a file in which a heap's list of free places runs in a circle: the HDF5 library follows it until memory ends.
+
+    Format: "HDF5 File Format Specification", local heaps: HEAP, 4 bytes of 0, size, first free place, place of the data; a
+    free place has the next one's offset (1: none) and its size. Raises `ReadError`.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = data.find(_HEAP)
+        while at >= 0:
+            size, free, place = struct.unpack_from("<3Q", data, at + 8) if at + 32 <= len(data) else (0, 0, len(data))
+            visited: set[int] = set()
+            while free != _NO_MORE:
+                if free in visited or free + 16 > size or place + free + 16 > len(data):
+                    raise ReadError("a damaged HDF5 file: a heap's free places run in a circle, or out of it.", path)
+                visited.add(free)
+                free = struct.unpack_from("<Q", data, place + free)[0]
+            at = data.find(_HEAP, at + 1)
 
 
 def members(node: Any) -> list[str]:

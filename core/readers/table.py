@@ -110,30 +110,40 @@ class Table:
 
     def _quick(self, rows: list[str], numbers: Sequence[int], texts: Sequence[int]) -> tuple[Floats, list[list[str]]] | None:
         """Parse rows of plain cells by NumPy's own reader; None where something is not plain."""
-        d, marks = self.delimiter, len(self.names) - 1
-        if any(row.count(d) != marks for row in rows):
+        d, width = self.delimiter, len(self.names)
+        if {row.count(d) for row in rows} != {width - 1}:
             return None
-        text = "\n".join(rows)
+        text = d.join(rows) if texts else "\n".join(rows)
         if '"' in text:
             return None
-        columns = []
-        if texts:
-            split = [row.split(d) for row in rows]
-            columns = [[row[k].strip() for row in split] for k in texts]
-            text = "\n".join([d.join([row[k] for k in numbers]) for row in split]) if numbers else ""
-        if not numbers:
-            return np.zeros((len(rows), 0)), columns
-        if d != ",":
-            text = text.replace(",", ".")
-        if d in text:
-            text = text.replace(d + d, f"{d}nan{d}").replace(d + d, f"{d}nan{d}")
-            text = f"\n{text}\n".replace(f"\n{d}", f"\nnan{d}").replace(f"{d}\n", f"{d}nan\n")
         try:
-            used = range(len(numbers)) if texts else numbers
-            values = np.loadtxt(text.strip("\n").split("\n"), np.float64, None, d, usecols=used, ndmin=2)
+            if texts:
+                flat = text.split(d)
+                values = (
+                    np.array([self._column(flat[c::width]) for c in numbers], np.float64).reshape(len(numbers), len(rows)).T
+                )
+                return values, [list(map(str.strip, flat[c::width])) for c in texts]
+            if d != ",":
+                text = text.replace(",", ".")
+            if d in text:
+                text = text.replace(d + d, f"{d}nan{d}").replace(d + d, f"{d}nan{d}")
+                text = f"\n{text}\n".replace(f"\n{d}", f"\nnan{d}").replace(f"{d}\n", f"{d}nan\n").strip("\n")
+            values = np.loadtxt(text.split("\n"), np.float64, None, d, usecols=numbers, ndmin=2)
         except (ValueError, IndexError):
             return None
-        return (values, columns) if len(values) == len(rows) else None
+        return (values, []) if len(values) == len(rows) else None
+
+    def _column(self, cells: list[str]) -> list[float]:
+        """Return numbers, empty cells as NaN. Raises `ValueError` where a cell is anything else."""
+        if self.delimiter != ",":
+            cells = [cell.replace(",", ".") for cell in cells]
+        try:
+            found = list(map(float, cells))
+        except ValueError:
+            found = [float(cell.strip() or "nan") for cell in cells]
+        if any("_" in cell for cell in cells):
+            raise ValueError
+        return found
 
     def _thorough(
         self, rows: list[str], lines: NDArray[np.intp], numbers: Sequence[int], texts: Sequence[int]
