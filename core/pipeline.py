@@ -76,7 +76,31 @@ def lift(track: KeypointTrack, settings: LiftSettings | None = None, progress: P
     Raises `TrackError`, `SkeletonError`, `CameraError`, `SettingsError`, `WeightsError`, `DeviceError`,
     `TorchMissingError`.
     """
-    run = _Run(track, settings or LiftSettings(), progress)
+    return lift_people([track], settings, progress)[0]
+
+
+def lift_people(
+    tracks: list[KeypointTrack], settings: LiftSettings | None = None, progress: Progress | None = None
+) -> list[Motion]:
+    """Lift several people of one clip: the world and the camera that the first one's track gives are everybody's.
+
+    Everything else as in `lift`. Raises what `lift` raises, and `SettingsError` where several people are to be orbited.
+    """
+    settings = settings or LiftSettings()
+    if len(tracks) > 1 and settings.camera_mode == "orbit":
+        raise SettingsError("the camera can orbit one person only; lift one, or choose the static camera.")
+    motions: list[Motion] = []
+    for number, track in enumerate(tracks):
+
+        def part(share: float, stage: str, number: int = number) -> None:
+            if progress:
+                progress((number + share) / len(tracks), stage)
+
+        motions.append(_lift_one(_Run(track, settings, part), motions[0] if motions else None))
+    return motions
+
+
+def _lift_one(run: _Run, first: Motion | None) -> Motion:
     with run.stage("load", 0.0, 0.1):
         device = resolve_device(run.settings.device)
         path = find(run.settings.weights)
@@ -86,7 +110,7 @@ def lift(track: KeypointTrack, settings: LiftSettings | None = None, progress: P
         run.report.weights, run.report.device = lifter.weights.name, str(device)
     with run.stage("clean", 0.1, 0.15):
         canonical = run.clean(lifter.weights.skeleton)
-    return run.solve(canonical, lifter)
+    return run.solve(canonical, lifter, first)
 
 
 class _Run:
@@ -136,8 +160,8 @@ class _Run:
         self.report.notes += track.notes
         return track
 
-    def solve(self, track: KeypointTrack, lifter: Lifter) -> Motion:
-        """Lift the canonical track and solve it for one body, one root path and one camera."""
+    def solve(self, track: KeypointTrack, lifter: Lifter, first: Motion | None) -> Motion:
+        """Lift the canonical track and solve it for one body, one root path and one camera: the first person's if any."""
         from .lifter.lift_track import lift_track
         from .motion import bones, root, solve, world
         from .rig.bones import bone_table
@@ -167,7 +191,9 @@ class _Run:
             )
             joints = bones.pose_from_directions(direction, lengths, skeleton) + path[:, None]
         with self.stage("camera", 0.95, 1.0):
-            if settings.camera_mode == "static":
+            if first is not None:
+                turn, shift = first.camera_rotation, first.camera_translation
+            elif settings.camera_mode == "static":
                 up = world.up_in_camera(joints, track.scores, rotation, skeleton)
                 up = world.levelled(joints, track.scores, up, skeleton, fps, height)
                 r, t = world.static_camera(joints, track.scores, up, skeleton, height)

@@ -5,14 +5,16 @@
 import math
 import sys
 from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import bpy
 
+from ..core.cleaning import CleaningSettings
 from ..core.lifter.weights import DEFAULT, available
 from ..core.pipeline import LiftSettings
-from ..core.track import KeypointTrack, exact_rate
+from ..core.track import exact_rate
+from . import source_settings
+from .source_settings import PoseliftCleaning, PoseliftJoint, PoseliftName, PoseliftPerson
 
 RATES = (
     ("24000/1001", "23.98 fps", "Film at video speed, exactly 24000/1001"),
@@ -46,16 +48,6 @@ _ABOUT_WEIGHTS = {
 WEIGHTS = tuple((name, name, _ABOUT_WEIGHTS.get(name, "")) for name in available())
 
 
-class PoseliftPerson(bpy.types.PropertyGroup):
-    """A person of the imported clip, as the panel lists them."""
-
-    # PropertyGroup has `name` already: the person's name in the track.
-    summary: bpy.props.StringProperty(name="Summary")
-
-    if TYPE_CHECKING:
-        name: str
-
-
 class PoseliftSettings(bpy.types.PropertyGroup):
     """The panel's settings and what was imported; one per scene, saved with the file.
 
@@ -68,9 +60,26 @@ class PoseliftSettings(bpy.types.PropertyGroup):
     file_format: bpy.props.StringProperty(name="Format", default="auto")
     layout: bpy.props.StringProperty(name="Layout", default="auto")
     session_key: bpy.props.StringProperty(name="Session", options={"HIDDEN"})
+    clip: bpy.props.PointerProperty(type=bpy.types.MovieClip, name="Clip", description="Movie clip whose markers were read")
+    clip_to_read: bpy.props.PointerProperty(
+        type=bpy.types.MovieClip, name="Movie Clip", description="Movie clip whose tracking markers are the keypoints"
+    )
+    read_width: bpy.props.IntProperty(name="Width Given", options={"HIDDEN"})
+    read_height: bpy.props.IntProperty(name="Height Given", options={"HIDDEN"})
     people: bpy.props.CollectionProperty(type=PoseliftPerson)
-    person_index: bpy.props.IntProperty(name="Person", description="Whom to lift, the best seen first", min=0)
+    person_index: bpy.props.IntProperty(name="Person", description="People of the clip, the best seen first", min=0)
+    edits: bpy.props.StringProperty(name="Repairs", description="What was joined and exchanged by hand", options={"HIDDEN"})
+    use_joints: bpy.props.BoolProperty(
+        name="Map by Hand", description="Say what each keypoint is, instead of going by names and layouts that are known"
+    )
+    joints: bpy.props.CollectionProperty(type=PoseliftJoint)
+    joint_index: bpy.props.IntProperty(
+        name="Keypoint", description="Keypoints of the clip and the joints they stand for", min=0
+    )
+    known_joints: bpy.props.CollectionProperty(type=PoseliftName)
+    cleaning: bpy.props.PointerProperty(type=PoseliftCleaning)
     detected: bpy.props.StringProperty(name="Detected", description="What the file holds")
+    evidence: bpy.props.StringProperty(name="Evidence", description="How that was told, and what the reader noticed")
     has_rate: bpy.props.BoolProperty(name="Rate Known", description="The keypoints say their frame rate")
     has_size: bpy.props.BoolProperty(name="Size Known", description="The keypoints say their image size")
 
@@ -138,26 +147,6 @@ def settings_of(context: bpy.types.Context) -> PoseliftSettings:
     return scene.poselift
 
 
-def remember(settings: PoseliftSettings, path: Path, tracks: list[KeypointTrack], key: str) -> None:
-    """Take note of what was imported: path, people, and what the file says about rate and size."""
-    settings.source, settings.session_key, settings.result = str(path), key, ""
-    settings.people.clear()
-    for track in tracks:
-        person = settings.people.add()
-        person.name = track.person
-        person.summary = f"seen {track.coverage:.0%}"
-    settings.person_index = 0
-    first = tracks[0]
-    camera = first.intrinsics
-    size = first.image_size or ((camera.width, camera.height) if camera else None)
-    settings.has_rate, settings.has_size = first.fps is not None or first.times is not None, size is not None
-    frames = "1 frame" if len(first) == 1 else f"{len(first)} frames"
-    facts = [first.skeleton.name, frames]
-    facts += [f"{float(first.fps):.4g} fps"] if first.fps else []
-    facts += [f"{size[0]} × {size[1]} px"] if size else []
-    settings.detected = ", ".join(facts)
-
-
 def to_core(settings: PoseliftSettings) -> LiftSettings:
     """Return the settings for a lift. Raises `SettingsError` where a value is out of range."""
     return LiftSettings(
@@ -168,12 +157,23 @@ def to_core(settings: PoseliftSettings) -> LiftSettings:
         fps=None if settings.has_rate else frame_rate(settings),
         image_size=(settings.image_width, settings.image_height) if settings.use_size and not settings.has_size else None,
         fov=settings.fov if settings.use_fov else None,
+        cleaning=cleaning_of(settings.cleaning),
     )
 
 
-def person_of(settings: PoseliftSettings) -> str:
-    """Return the name of the person to lift; empty where nobody was imported."""
-    return settings.people[settings.person_index].name if settings.person_index < len(settings.people) else ""
+def cleaning_of(cleaning: PoseliftCleaning) -> CleaningSettings:
+    """Return the cleaning steps that are switched on."""
+    return CleaningSettings(
+        score_gate=cleaning.gate if cleaning.use_gate else 0.0,
+        outliers=cleaning.use_outliers,
+        swaps=cleaning.use_swaps,
+        max_gap_seconds=cleaning.longest_gap if cleaning.use_fill else 0.0,
+    )
+
+
+def people_of(settings: PoseliftSettings) -> list[str]:
+    """Return the names of the people to lift, the best seen first."""
+    return [person.name for person in settings.people if person.use]
 
 
 def frame_rate(settings: PoseliftSettings) -> Fraction:
@@ -183,4 +183,4 @@ def frame_rate(settings: PoseliftSettings) -> Fraction:
     return exact_rate(round(settings.custom_rate, 3))  # Blender holds it in single precision
 
 
-CLASSES = (PoseliftPerson, PoseliftSettings)
+CLASSES = (*source_settings.CLASSES, PoseliftSettings)

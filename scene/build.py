@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
@@ -81,6 +81,23 @@ def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
         for item in layer.objects:
             item.select_set(item == armature)
     return Built(collection, armature, action, camera, body)
+
+
+def apply_all(motions: list[Motion], settings: BuildSettings | None = None) -> list[Built]:
+    """Put the people of one clip into the current scene, each as `apply` does; the camera is the first one's.
+
+    All are made or none.
+    """
+    settings = settings or BuildSettings()
+    with all_or_nothing():
+        built = [apply(motions[0], settings)]
+        others = replace(settings, with_camera=False, set_scene=False)
+        built += [apply(motion, others) for motion in motions[1:]]
+        if len(built) > 1:
+            current()[1].objects.active = built[0].armature
+            for item in current()[1].objects:
+                item.select_set(item == built[0].armature)
+    return built
 
 
 def clip_name(motion: Motion) -> str:

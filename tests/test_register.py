@@ -21,7 +21,7 @@ def menu_entries(bpy):
 
 
 def test_the_tab_the_operators_the_menu_and_the_property_are_there(addon):
-    assert dir(addon.ops.poselift) == ["copy_torch_command", "import_keypoints", "lift"]
+    assert {"import_keypoints", "import_clip", "lift", "stitch_people", "install_torch"} <= set(dir(addon.ops.poselift))
     for name in ("POSELIFT_PT_source", "POSELIFT_PT_lift", "POSELIFT_PT_result"):
         panel = getattr(addon.types, name)
         assert (panel.bl_category, panel.bl_space_type, panel.bl_region_type) == ("Poselift", "VIEW_3D", "UI")
@@ -80,19 +80,20 @@ def test_a_registration_that_breaks_halfway_leaves_nothing(bpy, monkeypatch):
 
 
 def test_settings_survive_in_the_file(addon, tmp_path):
-    from poselift.operators.settings import person_of
+    from poselift.operators.settings import people_of
 
     settings = addon.context.scene.poselift
     settings.source, settings.actor_height, settings.camera_mode = "/somewhere/clip.json", 1.5, "orbit"
     settings.people.add().name = "7"
     settings.people.add().name = "8"
     settings.person_index = 1
+    settings.people[1].use = True
     addon.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
     addon.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     assert addon.context.scene.poselift.source == ""
     addon.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
     settings = addon.context.scene.poselift
-    assert (settings.source, settings.camera_mode, person_of(settings)) == ("/somewhere/clip.json", "orbit", "8")
+    assert (settings.source, settings.camera_mode, people_of(settings)) == ("/somewhere/clip.json", "orbit", ["8"])
     assert settings.actor_height == pytest.approx(1.5)
 
 

@@ -14,7 +14,7 @@ from .tables import LAYOUTS, STANDING, body_count
 
 Floats = NDArray[np.float64]
 
-ENOUGH = 4000
+ENOUGH = 1000
 """Detections that are looked at, evenly over the clip."""
 CLEAR = 0.12
 """Octaves by which the second best layout must fit worse, to be sure."""

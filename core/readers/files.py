@@ -33,18 +33,22 @@ def frame_number(name: str) -> int | None:
 def checked(keypoints: Floats, scores: Floats) -> tuple[Floats, Floats, list[str]]:
     """Return keypoints and scores with impossible values taken for missing and scores within 0..1, and notes on that."""
     notes = []
-    keypoints, scores = keypoints.copy(), scores.copy()
-    broken = ~np.isfinite(keypoints).all(-1) | ~np.isfinite(scores)
+    keypoints, scores = np.array(keypoints, np.float64), np.array(scores, np.float64)
     with np.errstate(invalid="ignore"):
-        far = ~broken & (np.abs(keypoints) > MAX_PIXEL).any(-1)
-        above = ~broken & (scores > 1)
-    if far.any():
-        notes.append(f"keypoints more than {MAX_PIXEL:g} pixels away, taken for missing: {far.sum()}.")
+        reach = np.maximum(np.abs(keypoints[..., 0]), np.abs(keypoints[..., 1]))
+        whole = np.isfinite(reach) & np.isfinite(scores)
+        inside = reach <= MAX_PIXEL
+        above = whole & inside & (scores > 1)
+        missing = ~(whole & inside & (scores > 0))
+    far = int((whole & ~inside).sum())
+    if far:
+        notes.append(f"keypoints more than {MAX_PIXEL:g} pixels away, taken for missing: {far}.")
     if above.any():
         notes.append(f"scores above 1 (up to {scores[above].max():.3g}), taken for 1: {above.sum()}.")
-    missing = broken | far | ~(scores > 0)
+        scores[above] = 1.0
     keypoints[missing] = np.nan
-    return keypoints, np.where(missing, 0.0, np.minimum(scores, 1.0)), notes
+    scores[missing] = 0.0
+    return keypoints, scores, notes
 
 
 def choose_layout(keypoints: Floats, scores: Floats, layout: str, path: Path) -> tuple[Skeleton, list[str]]:

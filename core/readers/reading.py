@@ -94,9 +94,13 @@ def to_people(found: Reading, request: Request, path: Path) -> list[KeypointTrac
     if not (scores > 0).any():
         raise ReadError(f"nobody is seen in any of {len(np.unique(numbers))} frames (every score is 0).", path)
     size = request.image_size or found.image_size
-    keypoints, more = _in_pixels(keypoints, scores, found.shares, size, path)
+    keypoints, more = _in_pixels(keypoints, found.shares, size, path)
     order = np.argsort(frames, kind="stable")
-    keypoints, scores, frames = keypoints[order], scores[order], frames[order] - first
+    if (np.diff(frames) < 0).any():
+        keypoints, scores, frames = keypoints[order], scores[order], frames[order]
+    frames = frames - first
+    keypoints.setflags(write=False)  # so that tracks take them as they are
+    scores.setflags(write=False)
     skeleton, columns, evidence = _layout(found, keypoints, scores, request, path)
     if columns is not None:
         keypoints, scores = keypoints[:, columns], scores[:, columns]
@@ -114,7 +118,7 @@ def to_people(found: Reading, request: Request, path: Path) -> list[KeypointTrac
         skeleton,
         body=body_count(skeleton),
         source=str(path),
-        fps=found.fps,
+        fps=found.fps or request.fps,
         image_size=size,
         times=_times(found.times, numbers, first, length, path),
         intrinsics=found.intrinsics,
@@ -134,13 +138,10 @@ def _span(numbers: Indices, path: Path) -> tuple[int, int]:
     return first, last - first + 1
 
 
-def _in_pixels(
-    keypoints: Floats, scores: Floats, shares: bool | None, size: tuple[int, int] | None, path: Path
-) -> tuple[Floats, list[str]]:
+def _in_pixels(keypoints: Floats, shares: bool | None, size: tuple[int, int] | None, path: Path) -> tuple[Floats, list[str]]:
     """Return keypoints in pixels, and notes. Pixels that all lie within one pixel are shares that nobody declared."""
-    seen = keypoints[scores > 0]
     notes = []
-    low, high = float(seen.min()), float(seen.max())
+    low, high = float(np.nanmin(keypoints)), float(np.nanmax(keypoints))
     if shares is None and max(-low, high) <= 1.0:
         shares = True
         what = "0 and 1" if low >= 0 else "-1 and 1"
