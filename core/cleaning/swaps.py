@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,21 @@ _LEAVE = 1.0  # price of a part that does not change with the unit above
 _STAY = 0.7  # of that price: what each second in the other state costs
 _NEARER = 0.5  # an outlier is on the other side's path where it is so much nearer to it than to its own
 _BLOCK, _MARGIN = 4096, 256  # frames at a time, and those before and after that also have a say
+
+
+class Level(NamedTuple):
+    """Units that are decided at a time.
+
+    members: (U, P) the pairs of each unit. follow: (U,) a pair whose state each unit takes where nothing speaks against it;
+    -1 for as detected. price: of a change. voters: (V, P) the groups of pairs that have a vote, vote: how much one counts
+    at most, so that none decides against the others what it can decide for itself, at that price, on the next level.
+    """
+
+    members: Mask
+    follow: NDArray[np.intp]
+    price: float
+    voters: Mask
+    vote: float
 
 
 @dataclass(frozen=True)
@@ -73,17 +89,14 @@ class Units:
         parent = np.where((parent >= 0) & (limb[parent] == limb), parent, -1)
         return cls(np.array(pairs, np.intp).reshape(-1, 2), limb, parent)
 
-    def levels(self) -> Iterator[tuple[Mask, NDArray[np.intp], float]]:
-        """Yield what to decide at a time, from the whole body to single pairs: units (U, P), whom they follow, a price.
-
-        The second is (U,) a pair: its state is what each unit does where nothing speaks against it; -1 for as detected.
-        """
+    def levels(self) -> Iterator[Level]:
+        """Yield what to decide at a time, from the whole body to single pairs."""
         count = len(self.pairs)
-        yield np.ones((1, count), bool), np.array([-1]), _BODY
-        limbs = np.unique(self.limb)
+        limbs, pair, all_pairs = np.unique(self.limb), np.eye(count, dtype=bool), np.arange(count)
+        yield Level(np.ones((1, count), bool), np.array([-1]), _BODY, self.limb == limbs[:, None], _LIMB)
         if len(limbs) > 1:
-            yield self.limb == limbs[:, None], limbs, _LIMB
-        depth, hanging = np.zeros(count, int), np.eye(count, dtype=bool)
+            yield Level(self.limb == limbs[:, None], limbs, _LIMB, pair, _PART)
+        depth, hanging = np.zeros(count, int), pair.copy()
         for p in range(count):
             above = self.parent[p]
             while above >= 0:
@@ -91,8 +104,8 @@ class Units:
                 hanging[above, p] = True
                 above = self.parent[above]
         for level in range(1, depth.max() + 1):
-            yield hanging[depth == level], self.parent[depth == level], _PART
-        yield np.eye(count, dtype=bool), np.arange(count), _PART
+            yield Level(hanging[depth == level], self.parent[depth == level], _PART, pair, _PART)
+        yield Level(pair, all_pairs, _PART, pair, np.inf)
 
 
 def find_swaps(
@@ -143,14 +156,25 @@ def _states(keypoints: Floats, scores: Floats, units: Units, size: Floats, times
     steps, bends = _evidence(keypoints[:, units.pairs], size, times)
     seconds = np.gradient(times)[:, None]
     state = np.zeros(weight.shape, bool)
-    for members, follow, price in units.levels():
-        share = members.T.astype(np.float64)
-        above = state[:, follow] & (follow >= 0)
-        stay = _STAY * price * seconds * (weight @ share) / np.maximum(share.sum(0) * weight.mean(), 1e-9)
-        found = _cheapest(np.einsum("tpk,pu->tuk", steps, share), np.einsum("tpab,pu->tuab", bends, share), above, stay, price)
-        for unit, joints in enumerate(members):
+    for level in units.levels():
+        share = level.members.T.astype(np.float64)
+        above = state[:, level.follow] & (level.follow >= 0)
+        stay = _STAY * level.price * seconds * (weight @ share) / np.maximum(share.sum(0) * weight.mean(), 1e-9)
+        found = _cheapest(_votes(steps, level), _votes(bends, level), above, stay, level.price)
+        found ^= (stay * found).sum(0) > 0.5 * stay.sum(0)  # most frames are right
+        for unit, joints in enumerate(level.members):
             state[:, joints] = found[:, unit, None]
     return state
+
+
+def _votes(costs: Floats, level: Level) -> Floats:
+    """Return the costs (T, U, ...) of the units from those of the pairs (T, P, ...), what is above a vote's worth cut off."""
+    shape = costs.shape[2:]
+    voted = np.einsum("tpk,vp->tvk", costs.reshape(*costs.shape[:2], -1), level.voters.astype(np.float64))
+    voted -= voted.min(-1, keepdims=True)
+    belongs = (level.voters @ level.members.T).astype(np.float64)  # a change shows in one step and two bends
+    units = np.einsum("tvk,vu->tuk", np.minimum(voted, level.vote / 3), belongs)
+    return units.reshape(*units.shape[:2], *shape)
 
 
 def _evidence(paths: Floats, size: Floats, times: Floats) -> tuple[Floats, Floats]:
