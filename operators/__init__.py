@@ -16,8 +16,19 @@ def register() -> None:
         return
     import bpy
 
-    from . import import_clip, import_keypoints, joints, lift, people, retarget, retarget_settings, settings
-    from . import torch_hint, torch_install, torch_state
+    from . import (
+        import_clip,
+        import_keypoints,
+        joints,
+        lift,
+        people,
+        retarget,
+        retarget_settings,
+        settings,
+        torch_hint,
+        torch_install,
+        torch_state,
+    )
     from .torch_place import activate
 
     blender: Any = bpy  # its type stubs know neither added properties nor what these functions return

@@ -21,7 +21,8 @@ def menu_entries(bpy):
 
 
 def test_the_tab_the_operators_the_menu_and_the_property_are_there(addon):
-    assert {"import_keypoints", "import_clip", "lift", "stitch_people", "install_torch", "retarget"} <= set(dir(addon.ops.poselift))
+    expected = {"import_keypoints", "import_clip", "lift", "stitch_people", "install_torch", "retarget", "map_bones"}
+    assert expected <= set(dir(addon.ops.poselift))
     for name in ("POSELIFT_PT_source", "POSELIFT_PT_lift", "POSELIFT_PT_result", "POSELIFT_PT_retarget"):
         panel = getattr(addon.types, name)
         assert (panel.bl_category, panel.bl_space_type, panel.bl_region_type) == ("Poselift", "VIEW_3D", "UI")
