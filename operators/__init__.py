@@ -17,6 +17,7 @@ def register() -> None:
     import bpy
 
     from . import (
+        footage,
         import_clip,
         import_keypoints,
         joints,
@@ -33,7 +34,17 @@ def register() -> None:
 
     blender: Any = bpy  # its type stubs know neither added properties nor what these functions return
     try:
-        modules: tuple[Any, ...] = (settings, import_keypoints, import_clip, people, joints, lift, retarget_settings, retarget)
+        modules: tuple[Any, ...] = (
+            settings,
+            footage,
+            import_keypoints,
+            import_clip,
+            people,
+            joints,
+            lift,
+            retarget_settings,
+            retarget,
+        )
         modules += (torch_hint, torch_install, torch_state)
         for part in (part for module in modules for part in module.CLASSES):
             blender.utils.register_class(part)

@@ -2,6 +2,7 @@
 """Lift: the imported keypoints become an animated armature, a mannequin and a matching camera."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import bpy
 
@@ -10,7 +11,10 @@ from ..core.people import choose
 from ..core.pipeline import lift_people
 from ..scene import build
 from ..scene.jobs import Progress
+from ..scene.state import all_or_nothing
 from . import session
+from .camera_options import Given
+from .footage import given_in
 from .modal import JobOperator
 from .settings import PoseliftSettings, people_of, settings_of, to_core
 from .source import kept_tracks, recipe_of, tracks_of
@@ -36,13 +40,18 @@ class POSELIFT_OT_lift(JobOperator, bpy.types.Operator):
 
     def prepare(self, context: bpy.types.Context) -> Callable[[Progress], session.Lifted]:
         """Return the work of a lift."""
-        work = prepare(settings_of(context))
+        work = prepare(settings_of(context), given_in(context))
         return work if bpy.app.background or context.window is None else beside_the_window(work)
 
     def take(self, context: bpy.types.Context, result: session.Lifted) -> str:
         """Put the motions into the scene, and their reports into the panel."""
         session.keep(result.path, result.tracks, result.key)
-        build.apply_all(result.motions, armature_settings(settings_of(context)))
+        settings = settings_of(context)
+        # A clip's frames are the scene's; other sources are placed at its beginning.
+        start = result.motions[0].first_frame if settings.clip is not None else 1
+        with all_or_nothing():
+            built = build.apply_all(result.motions, replace(armature_settings(settings), frame_start=start))
+            result.given.show(result.motions[0], built[0].camera, start, result.wanted[0])
         reports = [motion.report for motion in result.motions]
         settings_of(context).result = "\n".join(line for report in reports for line in report.lines())
         whom = f"{len(reports)} people, " if len(reports) > 1 else ""
@@ -74,7 +83,7 @@ def why_not(context: bpy.types.Context) -> str:
     return ""
 
 
-def prepare(settings: PoseliftSettings) -> Callable[[Progress], session.Lifted]:
+def prepare(settings: PoseliftSettings, given: Given) -> Callable[[Progress], session.Lifted]:
     """Return the work of a lift, free of Blender, from what the scene's settings say now.
 
     Tracks that are not kept any more (the file was reloaded) are read again by the work; a movie clip's markers, which are
@@ -88,9 +97,10 @@ def prepare(settings: PoseliftSettings) -> Callable[[Progress], session.Lifted]:
         if tracks is None:
             tracks = recipe.read(lambda share: progress(READING * share, "read"))
             start = READING
-        wanted = [recipe.mapped(track) for track in choose(tracks, people)]
-        motions = lift_people(wanted, options, lambda share, stage: progress(start + (1 - start) * share, stage))
-        return session.Lifted(motions, tracks, recipe.path, key)
+        told = [given.told(recipe.mapped(track), options) for track in choose(tracks, people)]
+        wanted = [track for track, _ in told]
+        motions = lift_people(wanted, told[0][1], lambda share, stage: progress(start + (1 - start) * share, stage))
+        return session.Lifted(motions, wanted, given, tracks, recipe.path, key)
 
     return work
 

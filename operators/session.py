@@ -11,15 +11,20 @@ from uuid import uuid4
 from ..core.motion.motion import Motion
 from ..core.track import KeypointTrack
 from ..scene.jobs import Job
+from .camera_options import Given
 
 Tracks = list[KeypointTrack]
 
 
 @dataclass(frozen=True)
 class Lifted:
-    """What a lift gives: the people's motions, and the clip's tracks with their path and key, for the next lift."""
+    """What a lift gives: the people's motions, the tracks they come from, what was given beside the keypoints, and the clip's
+    tracks with their path and key, for the next lift.
+    """
 
     motions: list[Motion]
+    wanted: Tracks
+    given: Given
     tracks: Tracks
     path: Path
     key: str

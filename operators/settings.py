@@ -34,6 +34,12 @@ CAMERAS = (
     ("static", "Static", "One camera for the whole clip; the body turns"),
     ("orbit", "Orbit", "The body keeps its heading; the camera travels around it"),
 )
+LENSES = (
+    ("AUTO", "Automatic", "What the keypoints or their clip say; else a usual lens"),
+    ("FOV", "Field of View", "An angle that you know"),
+    ("FILE", "Calibration File", "A calibration, with its distortion"),
+    ("CAMERA", "Scene Camera", "The lens of the scene's active camera"),
+)
 DEVICES = (
     ("auto", "Automatic", "CUDA where there is a card for it, else the processor"),
     ("cpu", "CPU", "The processor"),
@@ -126,9 +132,18 @@ class PoseliftSettings(bpy.types.PropertyGroup):
         unit="LENGTH",
     )
     camera_mode: bpy.props.EnumProperty(name="Camera", description="What the new camera does", items=CAMERAS, default="static")
-    use_fov: bpy.props.BoolProperty(
-        name="Known Field of View",
-        description="Set the field of view of the footage's camera; otherwise the file's or a usual one is taken",
+    footage: bpy.props.StringProperty(
+        name="Footage",
+        description="Movie, or first of the images: gives size and rate, and is shown behind the new camera",
+        subtype="FILE_PATH",
+    )
+    lens: bpy.props.EnumProperty(
+        name="Lens", description="Where the camera's focal length and distortion come from", items=LENSES, default="AUTO"
+    )
+    calibration: bpy.props.StringProperty(
+        name="Calibration",
+        description="Calibration file of OpenCV, ROS, Pose2Sim, Anipose or COLMAP; of several cameras, FILE:CAMERA",
+        subtype="FILE_PATH",
     )
     fov: bpy.props.FloatProperty(
         name="Field of View",
@@ -171,7 +186,7 @@ def to_core(settings: PoseliftSettings) -> LiftSettings:
         weights=settings.weights,
         fps=None if settings.has_rate else frame_rate(settings),
         image_size=(settings.image_width, settings.image_height) if settings.use_size and not settings.has_size else None,
-        fov=settings.fov if settings.use_fov else None,
+        fov=settings.fov if settings.lens == "FOV" else None,
         cleaning=cleaning_of(settings.cleaning),
     )
 

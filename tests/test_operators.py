@@ -118,7 +118,7 @@ def test_settings_become_the_cores(addon, frames):
     assert (core.fps, core.image_size, core.camera_mode, core.device) == (Fraction(30000, 1001), (1080, 1920), "orbit", "cpu")
     assert core.actor_height == pytest.approx(1.6)
     assert core.fov is None
-    settings.rate, settings.custom_rate, settings.use_fov, settings.fov = "CUSTOM", 12.5, True, math.radians(40)
+    settings.rate, settings.custom_rate, settings.lens, settings.fov = "CUSTOM", 12.5, "FOV", math.radians(40)
     assert to_core(settings).fps == Fraction(25, 2)
     assert to_core(settings).fov == pytest.approx(math.radians(40))
 
@@ -328,6 +328,41 @@ def test_markers_of_a_movie_clip_are_a_source_too(addon, tmp_path):
 
         session.end()
         assert addon.ops.poselift.lift() == {"FINISHED"}
+
+
+def test_footage_gives_rate_and_size_and_is_seen_behind_the_camera(addon, frames, tmp_path):
+    from clip_maker import WIDE, movie
+
+    settings = addon.context.scene.poselift
+    addon.ops.poselift.import_keypoints(filepath=str(frames))
+    assert not addon.ops.poselift.use_footage.poll()
+    settings.footage = str(tmp_path / "nothing.mp4")
+    with pytest.raises(RuntimeError, match=r"nothing\.mp4"):
+        addon.ops.poselift.use_footage()
+    settings.footage = str(movie(addon, tmp_path / "clip.mp4", 8, WIDE, Fraction(24)))
+    assert addon.ops.poselift.use_footage() == {"FINISHED"}
+    assert (settings.use_size, settings.image_width, settings.image_height) == (True, *WIDE)
+    assert settings.rate == "24"
+
+
+@needs_torch
+def test_a_lift_through_a_calibration_shows_the_footage_and_undoes_all_when_it_fails(addon, clip, tmp_path):
+    from clip_maker import image_sequence
+
+    settings = addon.context.scene.poselift
+    addon.ops.poselift.import_keypoints(filepath=str(clip))
+    settings.lens, settings.calibration = "FILE", str(tmp_path / "none.toml")
+    with pytest.raises(RuntimeError, match=r"none\.toml"):
+        addon.ops.poselift.lift()
+    camera = {"name": "a", "size": [1280, 720], "matrix": [[1000, 0, 640], [0, 1000, 360], [0, 0, 1]]}
+    text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in camera.items())
+    (tmp_path / "cal.toml").write_text(f"[cam]\n{text}\ndistortions = [0.0, 0.0, 0.0, 0.0]\n")
+    settings.calibration = str(tmp_path / "cal.toml")
+    settings.footage = str(image_sequence(addon, tmp_path / "images", 3))
+    assert addon.ops.poselift.lift() == {"FINISHED"}
+    made = addon.context.scene.camera.data
+    assert made.lens / made.sensor_width == pytest.approx(1000 / 1280)
+    assert made.show_background_images and made.background_images[0].clip is not None
 
 
 def test_cleaning_is_switched_off_and_set_in_the_panel(addon):

@@ -33,7 +33,7 @@ def test_the_tab_the_operators_the_menu_and_the_property_are_there(addon):
 def test_every_property_and_operator_has_a_tooltip(addon):
     settings = type(addon.context.scene.poselift).bl_rna.properties
     names = {"person_index", "rate", "custom_rate", "use_size", "image_width", "image_height"}
-    names |= {"actor_height", "camera_mode", "use_fov", "fov", "device"}
+    names |= {"actor_height", "camera_mode", "lens", "fov", "calibration", "footage", "device"}
     shown = [p for p in settings if p.identifier in names]
     assert len(shown) == len(names)
     assert all(p.description and not p.description.endswith(".") for p in shown)

@@ -32,11 +32,9 @@ class POSELIFT_PT_lift(SidebarPanel, bpy.types.Panel):
         column.enabled = job is None
         column.prop(settings, "actor_height")
         column.prop(settings, "camera_mode")
-        row = column.row(heading="Field of View")
-        row.prop(settings, "use_fov", text="")
-        value = row.row()
-        value.active = settings.use_fov
-        value.prop(settings, "fov", text="")
+        column.prop(settings, "lens")
+        if settings.lens in ("FOV", "FILE"):
+            column.prop(settings, "fov" if settings.lens == "FOV" else "calibration")
         column.prop(settings, "weights")
         column.prop(settings, "device")
         for name in ("rest", "bone_names", "thin"):

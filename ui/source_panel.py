@@ -10,6 +10,7 @@ import bpy
 
 from ..core.drawing import draw_keypoints
 from ..core.track import KeypointTrack
+from ..operators.footage import POSELIFT_OT_use_footage
 from ..operators.import_clip import POSELIFT_OT_import_clip
 from ..operators.import_keypoints import POSELIFT_OT_import_keypoints
 from ..operators.joints import POSELIFT_OT_guess_joints, POSELIFT_OT_load_joints, POSELIFT_OT_save_joints
@@ -91,6 +92,9 @@ class POSELIFT_PT_source(SidebarPanel, bpy.types.Panel):
         about.label(text=Path(settings.source).name, icon=icon)
         for line in wrapped(context, settings.detected):
             about.label(text=line)
+        row = layout.row(align=True)
+        row.prop(settings, "footage")
+        row.operator(POSELIFT_OT_use_footage.bl_idname, text="", icon="FILE_REFRESH")
         column = layout.column()
         if not settings.has_rate:
             column.prop(settings, "rate")
