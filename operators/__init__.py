@@ -18,6 +18,7 @@ def register() -> None:
 
     from . import (
         footage,
+        go_to_frame,
         import_clip,
         import_keypoints,
         joints,
@@ -37,6 +38,7 @@ def register() -> None:
         modules: tuple[Any, ...] = (
             settings,
             footage,
+            go_to_frame,
             import_keypoints,
             import_clip,
             people,

@@ -62,6 +62,15 @@ class POSELIFT_OT_import_keypoints(bpy.types.Operator, ImportHelper):
         options={"SKIP_SAVE"},
     )
 
+    def invoke(  # type: ignore[override] # the stubs say that it returns nothing
+        self, context: bpy.types.Context, event: bpy.types.Event
+    ) -> "set[OperatorReturnItems]":
+        """Open the file browser; what was dropped is read at once."""
+        if self.directory and any(item.name for item in self.files):
+            return self.execute(context)
+        browse: Any = ImportHelper.invoke
+        return browse(self, context, event)
+
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Read, keep the tracks for the session, and note in the scene what they are."""
         manager: Any = context.window_manager
@@ -162,4 +171,18 @@ def _is_one_of_many(path: Path) -> bool:
         return False
 
 
-CLASSES = (POSELIFT_OT_import_keypoints, POSELIFT_OT_give_image_size)
+class POSELIFT_FH_keypoints(bpy.types.FileHandler):
+    """Keypoint files that are dropped onto a 3D viewport"""
+
+    bl_idname = "POSELIFT_FH_keypoints"
+    bl_label = "Keypoints"
+    bl_import_operator = POSELIFT_OT_import_keypoints.bl_idname
+    bl_file_extensions = ";".join(readers.ENDINGS)
+
+    @classmethod
+    def poll_drop(cls, context: bpy.types.Context) -> bool:
+        """Take files in 3D viewports only."""
+        return context.area is not None and context.area.type == "VIEW_3D"
+
+
+CLASSES = (POSELIFT_OT_import_keypoints, POSELIFT_OT_give_image_size, POSELIFT_FH_keypoints)

@@ -53,7 +53,10 @@ class POSELIFT_OT_lift(JobOperator, bpy.types.Operator):
             built = build.apply_all(result.motions, replace(armature_settings(settings), frame_start=start))
             result.given.show(result.motions[0], built[0].camera, start, result.wanted[0])
         reports = [motion.report for motion in result.motions]
-        settings_of(context).result = "\n".join(line for report in reports for line in report.lines())
+        shift = start - result.motions[0].first_frame
+        frames = sorted({frame + shift for report in reports for frame in report.worst_frames})
+        settings.worst = " ".join(map(str, frames))
+        settings.result = "\n".join(line for report in reports for line in report.lines())
         whom = f"{len(reports)} people, " if len(reports) > 1 else ""
         worst = max(report.reprojection_median for report in reports)
         return f"Lifted {whom}{reports[0].frames} frames; median reprojection error {worst:.1f} px"

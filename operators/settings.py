@@ -169,6 +169,9 @@ class PoseliftSettings(bpy.types.PropertyGroup):
         max=100.0,
     )
     result: bpy.props.StringProperty(name="Result", description="The report of the last lift, line by line")
+    worst: bpy.props.StringProperty(
+        name="Frames to Look At", description="Scene frames that the report names", options={"HIDDEN"}
+    )
 
 
 def settings_of(context: bpy.types.Context) -> PoseliftSettings:

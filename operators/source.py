@@ -116,6 +116,7 @@ def remember(
 ) -> None:
     """Take note of what was imported: where from, who, which keypoints, and what it says of rate and size."""
     settings.source, settings.session_key, settings.result, settings.edits = str(source), session.keep(source, tracks), "", ""
+    settings.worst = ""
     settings.clip, settings.use_joints, settings.joint_index = clip, False, 0
     settings.file_format, settings.layout = options.get("file_format", "auto"), options.get("layout", "auto")
     settings.read_width, settings.read_height = options.get("image_size") or (0, 0)

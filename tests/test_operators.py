@@ -397,6 +397,15 @@ def test_files_without_an_image_size_ask_for_it(addon, tmp_path):
     assert tracks_of(settings)[0].image_size == (1280, 720)
 
 
+def test_dropped_files_are_read_at_once(addon, clip):
+    handler = addon.types.POSELIFT_FH_keypoints
+    assert handler.bl_import_operator == "poselift.import_keypoints"
+    assert ".npz" in handler.bl_file_extensions and ".csv" in handler.bl_file_extensions
+    dropped = {"directory": str(clip.parent), "files": [{"name": clip.name}]}
+    assert addon.ops.poselift.import_keypoints("INVOKE_DEFAULT", **dropped) == {"FINISHED"}
+    assert addon.context.scene.poselift.source == str(clip)
+
+
 def test_a_second_lift_is_refused_while_one_runs(addon, clip, monkeypatch):
     from threading import Event
 

@@ -10,6 +10,7 @@ import bpy
 
 from ..core.lifter.device import has_torch
 from ..operators import session
+from ..operators.go_to_frame import POSELIFT_OT_go_to_frame
 from ..operators.lift import POSELIFT_OT_lift
 from ..operators.settings import settings_of
 from ..operators.torch_hint import POSELIFT_OT_copy_torch_command
@@ -77,6 +78,12 @@ class POSELIFT_PT_result(SidebarPanel, bpy.types.Panel):
                 icon = "ERROR" if warning and number == 0 else "BLANK1" if warning else "NONE"
                 column.label(text=line, icon=icon)
             column.separator(factor=0.5)
+        frames = settings.worst.split()
+        if frames:
+            layout.label(text="Frames to look at", icon="VIEWZOOM")
+            grid = layout.grid_flow(row_major=True, columns=5, align=True)
+            for frame in frames[:10]:
+                grid.operator(POSELIFT_OT_go_to_frame.bl_idname, text=frame).frame = int(frame)
 
 
 CLASSES = (POSELIFT_PT_lift, POSELIFT_PT_result)
