@@ -160,7 +160,7 @@ class _Run:
         self.report.notes += track.notes
         return track
 
-    def solve(self, track: KeypointTrack, lifter: Lifter, first: Motion | None) -> Motion:
+    def solve(self, track: KeypointTrack, lifter: Lifter, first: Motion | None = None) -> Motion:
         """Lift the canonical track and solve it for one body, one root path and one camera: the first person's if any."""
         from .lifter.lift_track import lift_track
         from .motion import bones, root, solve, world
