@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 
 ORDER = 2
 """Of the differences over time that are kept small: accelerations."""
-PEAK = 2.0
+PEAK = 3.0
 """Standard deviations beyond which an acceleration is taken for a real one, and counts less and less."""
 
 
@@ -49,7 +49,8 @@ class Problem:
         self.nearest = 0.1 * size
         self.plane = tensor(np.where(seen[..., None], evidence.rays[..., :2], 0.0))
         self.weight = tensor(np.where(seen, evidence.scores, 0.0))
-        self.noise = settings.noise * size
+        tremble = np.zeros(len(skeleton)) if evidence.noise is None else evidence.noise
+        self.noise = tensor(settings.noise * size + settings.tremble * tremble)[:, None]
         opposite = opposite_bones(skeleton)
         follows = {right for _, right in opposite}
         self.bones = [j for _, j in skeleton.edges if j not in follows]

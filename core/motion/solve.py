@@ -20,8 +20,8 @@ Array = NDArray[np.float64]
 class SolveSettings:
     """Weights of the solve's terms; every one is a standard deviation.
 
-    `noise`: metres, at an actor of usual height (others in proportion), of a keypoint's error; larger errors count less and
-    less. `prior`: radians of a bone's direction around the lifted one. `acceleration`: metres per second squared of the trunk's
+    `noise`: metres, at an actor of usual height (others in proportion), of the error of keypoints that do not tremble; `tremble`:
+    what their measured trembling adds, which lasts longer than the frame in which it is measured; larger errors count less and less. `prior`: radians of a bone's direction around the lifted one. `acceleration`: metres per second squared of the trunk's
     joints, `limb_acceleration` what each further joint along a limb adds (of actors of any size: all move by shares of gravity,
     Froude); larger ones count less and less, so that peaks stay. `smoothing` scales that term; 0 turns it off. `slide` metres
     per second of a foot in contact, `floor` metres of its height.
@@ -29,9 +29,10 @@ class SolveSettings:
 
     iterations: int = 20
     tolerance: float = 1e-4
-    noise: float = 0.01
+    noise: float = 0.005
+    tremble: float = 2.0
     prior: float = 0.2
-    acceleration: float = 8.0
+    acceleration: float = 10.0
     limb_acceleration: float = 6.0
     smoothing: float = 1.0
     slide: float = 0.02
@@ -61,7 +62,7 @@ class Evidence:
     """What a solve is made from. T frames, J joints, camera frame.
 
     direction: (T, J, 3) lifted unit vectors from parent to joint, the start and the prior; lengths: (J,) metres;
-    rays: (T, J, 3) with z = 1, NaN where unseen; scores: (T, J).
+    rays: (T, J, 3) with z = 1, NaN where unseen; scores: (T, J). noise: (J,) metres by which the keypoints are found to tremble.
     """
 
     direction: Array
@@ -70,6 +71,7 @@ class Evidence:
     scores: Array
     skeleton: Skeleton
     fps: float
+    noise: Array | None = None
 
 
 def solve_track(
