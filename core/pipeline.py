@@ -17,7 +17,6 @@ from .assumptions import GUESSED_FOV, GUESSED_FPS, assumed_camera, guessed_size
 from .camera import Intrinsics, project, unproject
 from .cleaning import CleaningSettings, clean
 from .errors import SettingsError, TrackError
-from .interpolation import over_time
 from .layouts import to_canonical
 from .lifter.device import resolve_device
 from .lifter.weights import DEFAULT, find
@@ -33,6 +32,7 @@ Array = NDArray[np.float64]
 Progress = Callable[[float, str], None]
 
 CAMERA_MODES = ("static", "orbit")
+CONTACT_MODES = ("auto", "always", "never", "ground")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class LiftSettings:
     weights: a name or a file.
     fps, image_size, intrinsics, fov (radians over the larger side): override or supply what the track does not say.
     smoothing: strength of the solve's smoothing, 0 for none, 1 for the usual.
+    contacts: 'auto' (feet stay where they are found to stand), 'always' (both stand all the time), 'never' (no floor holds
+    anything), 'ground' (a floor that no foot goes below, but that holds none).
     Raises `SettingsError` where a value is out of range.
     """
 
@@ -56,6 +58,7 @@ class LiftSettings:
     fov: float | None = None
     intrinsics: Intrinsics | None = None
     smoothing: float = 1.0
+    contacts: str = "auto"
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
 
     def __post_init__(self) -> None:
@@ -65,6 +68,8 @@ class LiftSettings:
             raise SettingsError(f"an actor height of {self.actor_height:g} m is out of range (0.05 to 50 m).")
         if self.fps is not None and not 0 < self.fps <= 10000:
             raise SettingsError(f"a frame rate of {float(self.fps):g} is out of range.")
+        if self.contacts not in CONTACT_MODES:
+            raise SettingsError(f"there is no contact mode '{self.contacts}'; known are {', '.join(CONTACT_MODES)}.")
         if self.smoothing < 0:
             raise SettingsError("smoothing cannot be negative.")
 
@@ -139,7 +144,9 @@ class _Run:
     def solve(self, track: KeypointTrack, lifter: Lifter) -> Motion:
         """Lift the canonical track and solve it for one body, one root path and one camera."""
         from .lifter.lift_track import lift_track
-        from .motion import bones, root, solve, world
+        from .motion import world
+        from .motion.performance import Performer
+        from .motion.solve import SolveSettings
         from .rig.bones import bone_table
         from .rig.rest import rest_pose
 
@@ -152,29 +159,20 @@ class _Run:
             pose, rotation = lifted.pose, lifted.rotation
         with self.stage("solve", 0.4, 0.95):
             rays = unproject(track.keypoints, camera)
-            lengths = bones.bone_lengths(pose, track.observed, skeleton, height)
-            direction = bones.directions(pose, skeleton)
-            start, good = root.place_root(bones.pose_from_directions(direction, lengths, skeleton), rays, track.scores)
-            if not good.any():
-                raise TrackError(f"{track.label}: no frame shows enough of the body to place it before the camera.")
-            start = over_time(start, good)
-            direction, path = solve.solve_track(
-                solve.Evidence(direction, lengths, rays, track.scores, skeleton, fps),
-                start,
-                solve.SolveSettings(smoothing=settings.smoothing),
-                lifter.device,
-                self.advance,
-            )
-            joints = bones.pose_from_directions(direction, lengths, skeleton) + path[:, None]
+            performer = Performer(
+                pose, rotation, rays, track.scores, skeleton, fps, height, settings.contacts,
+                SolveSettings(smoothing=settings.smoothing), lifter.device,
+            )  # fmt: skip
+            performance = performer.perform(self.advance)
+            joints, lengths = performance.joints, performance.lengths
         with self.stage("camera", 0.95, 1.0):
             if settings.camera_mode == "static":
-                up = world.up_in_camera(joints, track.scores, rotation, skeleton)
-                up = world.levelled(joints, track.scores, up, skeleton, fps, height)
-                r, t = world.static_camera(joints, track.scores, up, skeleton, height)
+                up, level = performance.up, performance.level
+                r, t = world.static_camera(joints, track.scores, up, skeleton, height, level)
                 turn, shift = np.tile(r, (len(track), 1, 1)), np.tile(t, (len(track), 1))
             else:
                 at_rest = rest_pose(bone_table(skeleton, joints), lengths).joints
-                turn, shift = world.orbit_camera(path, rotation, float(at_rest[skeleton.root, 2]), fps)
+                turn, shift = world.orbit_camera(performance.path, rotation, float(at_rest[skeleton.root, 2]), fps)
             joints_world = np.einsum("tba,tjb->tja", turn, joints - shift[:, None])
         error = np.linalg.norm(project(joints, camera) - track.keypoints, axis=-1)
         self._judge(track, error, lifted.flipped, lifted.empty)
@@ -183,7 +181,7 @@ class _Run:
             lifted=pose, canonical=lifted.canonical, teacher_rotation=rotation, intrinsics=camera, camera_rotation=turn,
             camera_translation=shift, camera_mode=settings.camera_mode, bone_lengths=lengths, keypoints=track.keypoints,
             scores=track.scores, reprojection_error=error, person=track.person, source=track.source,
-            first_frame=track.first_frame, report=self.report,
+            first_frame=track.first_frame, report=self.report, contacts=performance.contacts,
         )  # fmt: skip
 
     def _frame_rate(self, track: KeypointTrack) -> Fraction:

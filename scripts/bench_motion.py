@@ -52,10 +52,9 @@ WIDEST, LONGEST = 24.0, 85.0
 NEAREST = 1.5
 MOST_FRAMES, FEWEST_FRAMES = 300, 25
 UPRIGHT = ("walk", "run", "jump", "martial", "everyday", "sports", "dance")
-CONTACT_SPEED, CONTACT_LEVEL = 0.25, 0.04
-"""Metres per second, and metres above where the foot stands, below which an ankle of the truth is in contact."""
-TOUCHING = 0.03
-"""Metres above its own lowest place in the clip below which a true toe or heel touches the floor."""
+STANDS, LEAVES, LEVEL = 0.15, 0.35, 0.04
+"""A true foot stands from where it is slower than the first to where it is faster than the second (metres per second), within so
+many metres above where it usually stands."""
 QUICK = 24
 """Clips of a run without --all."""
 
@@ -121,16 +120,31 @@ def _look(azimuth: float, elevation: float, roll: float) -> Array:
     return matrix_from_axis_angle(np.array([0.0, 0, 1]), np.array(roll)) @ np.stack([right, np.cross(forward, right), forward])
 
 
-def true_contacts(case: Case) -> tuple[Mask, float]:
-    """Return (T, 2) which ankles truly stand still near the floor, and the ankles' standing height, metres."""
+def true_contacts(case: Case) -> tuple[Mask, Array]:
+    """Return (T, 2) which feet truly stand: ankle slow, ankle and the lower of toe and heel near where they stand; and (2,) the
+    ankles' standing heights, metres. Every foot has its own: marker models place them up to 3 cm apart.
+    """
     ankles = case.joints[:, ANKLES]
-    tips = np.minimum(*(case.joints[:, [FEET.index(f"{s}_{part}") for s in "lr"], 2] for part in ("toe", "heel")))
     speed = np.linalg.norm(np.gradient(ankles, axis=0), axis=-1) * case.clip.fps
-    level = float(np.percentile(ankles[..., 2].min(1), 10))
-    still = (speed < CONTACT_SPEED) & (ankles[..., 2] < level + CONTACT_LEVEL)
-    touching = tips < np.percentile(tips, 5) + TOUCHING
-    contact = still & touching
-    return contact, float(np.median(ankles[..., 2][contact])) if contact.any() else level
+    contact, stands = np.zeros(speed.shape, bool), np.full(2, np.nan)
+    for foot, side in enumerate("lr"):
+        tip = case.joints[:, [FEET.index(f"{side}_{part}") for part in ("toe", "heel")], 2].min(1)
+        height, slow = ankles[:, foot, 2], speed[:, foot] < LEAVES
+        low = slow & (height < ankles[..., 2].min() + 0.12)
+        if low.sum() < 3:
+            continue
+        level, touch = np.percentile(height[low], 20), np.percentile(tip[low], 20)
+        near = (height < level + LEVEL) & (tip < touch + LEVEL)
+        contact[:, foot] = _grown(near & (speed[:, foot] < STANDS), near & slow)
+        if contact[:, foot].any():
+            stands[foot] = np.median(height[contact[:, foot]])
+    return contact, stands
+
+
+def _grown(seeds: Mask, allowed: Mask) -> Mask:
+    """Return the runs of allowed frames (T,) that hold a seed."""
+    run = np.cumsum(np.diff(allowed, prepend=False) & allowed) * allowed
+    return allowed & np.isin(run, run[seeds & allowed])
 
 
 def measure(case: Case, motion: Motion, clean: Array) -> Numbers:

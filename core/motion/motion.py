@@ -33,6 +33,7 @@ class Motion:
     bone_lengths: (J,) metres, from each joint to its parent; 0 for the root.
     keypoints: (T, J, 2) pixels as used (undistorted, canonical skeleton); scores: (T, J).
     reprojection_error: (T, J) pixels, NaN where nothing was observed.
+    contacts: (T, F) which of the skeleton's feet (`Skeleton.stature`) stand on the floor; no columns where it has none.
     """
 
     skeleton: Skeleton
@@ -55,6 +56,7 @@ class Motion:
     source: str = ""
     first_frame: int = 0
     report: Report = field(default_factory=Report)
+    contacts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
 
     def __len__(self) -> int:
         return len(self.times)
@@ -86,4 +88,5 @@ class Motion:
             "keypoints": self.keypoints,
             "scores": self.scores,
             "reprojection_error": self.reprojection_error,
+            "contacts": self.contacts,
         }

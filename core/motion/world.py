@@ -114,10 +114,13 @@ def _lower(points: Array, up: Array) -> Array:
     return np.take_along_axis(points, (points @ up).argmin(1)[:, None, None], 1)[:, 0]
 
 
-def static_camera(joints: Array, scores: Array, up: Array, skeleton: Skeleton, height: float) -> tuple[Array, Array]:
+def static_camera(
+    joints: Array, scores: Array, up: Array, skeleton: Skeleton, height: float, level: float | None = None
+) -> tuple[Array, Array]:
     """Return the extrinsics R (3, 3), t (3,) of a camera that stands still, for joints (T, J, 3) in its frame.
 
-    World: Z along `up`, the camera looks along +Y, the root starts above the origin, the lowest foot stands on z = 0.
+    World: Z along `up`, the camera looks along +Y, the root starts above the origin, the floor is z = 0: `level` is its up . x
+    where it is known, else the lowest foot stands on it.
     """
     forward = np.array([0.0, 0.0, 1.0])
     if abs(up @ forward) > 0.99:  # looking straight up or down: the image's up side is ahead
@@ -127,7 +130,7 @@ def static_camera(joints: Array, scores: Array, up: Array, skeleton: Skeleton, h
     turned = joints @ rotation
     seen = scores[:, skeleton.root] > 0
     origin = turned[int(seen.argmax()), skeleton.root].copy()
-    origin[2] = floor_height(turned, scores, skeleton, height)
+    origin[2] = floor_height(turned, scores, skeleton, height) if level is None else level
     return rotation, rotation @ origin
 
 

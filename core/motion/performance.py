@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a lifted track to a performance: one body, one path, feet that stand, one floor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import TrackError
+from ..interpolation import over_time
+from ..skeleton import Skeleton
+from . import bones, contacts, world
+from .root import place_root
+from .solve import Evidence, Ground, SolveSettings, solve_track
+from .tremble import tremble
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+ROUNDS = 2
+"""How often contacts, floor and motion are found anew, each from the others."""
+GROUNDED_STEPS = 8
+ENOUGH = 0.2
+"""Share of frames that must show a foot for a clip to have feet."""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What the solve found, in the camera's frame.
+
+    joints: (T, J, 3) metres; path: (T, 3) of the root; lengths: (J,); up: (3,); level: up . x of the floor, None where no feet
+    were seen; contacts: (T, F) of the skeleton's feet.
+    """
+
+    joints: Array
+    path: Array
+    lengths: Array
+    up: Array
+    level: float | None
+    contacts: Mask
+
+
+class Performer:
+    """Solves one clip in stages: freely first, then on the floor that was found."""
+
+    def __init__(
+        self,
+        pose: Array,
+        rotation: Array,
+        rays: Array,
+        scores: Array,
+        skeleton: Skeleton,
+        fps: float,
+        height: float,
+        mode: str,
+        settings: SolveSettings,
+        device: torch.device,
+    ) -> None:
+        self.rotation, self.scores, self.skeleton = rotation, scores, skeleton
+        self.fps, self.height, self.mode, self.settings, self.device = fps, height, mode, settings, device
+        self.size = contacts.size_of(height)
+        self.feet = contacts.feet_of(skeleton)
+        self.stands = np.full(len(self.feet), skeleton.stature.foot_height * height if skeleton.stature else 0.0)
+        observed = np.isfinite(rays).all(-1) & (scores > 0)
+        lengths = bones.bone_lengths(pose, observed, skeleton, height)
+        direction = bones.directions(pose, skeleton)
+        path, good = place_root(bones.pose_from_directions(direction, lengths, skeleton), rays, scores)
+        if not good.any():
+            raise TrackError("no frame shows enough of the body to place it before the camera.")
+        self.start = over_time(path, good)
+        self.evidence = Evidence(direction, lengths, rays, scores, skeleton, fps, tremble(rays, self.start[:, 2]))
+
+    def perform(self, progress: Callable[[float], None] | None = None) -> Performance:
+        """Run all stages. progress: gets the share done; may raise to stop."""
+
+        def part(first: float, last: float) -> Callable[[float], None] | None:
+            return (lambda share: progress(first + (last - first) * share)) if progress else None
+
+        direction, path = solve_track(self.evidence, self.start, self.settings, self.device, part(0.0, 0.5))
+        joints = self._joints(direction, path)
+        up = world.up_in_camera(joints, self.scores, self.rotation, self.skeleton)
+        found, level = np.zeros((len(joints), len(self.feet)), bool), None
+        if self.mode != "never" and self._has_feet():
+            up = world.levelled(joints, self.scores, up, self.skeleton, self.fps, self.height)
+            level = self._first_level(joints, up)
+            for round_ in range(ROUNDS):
+                found = self._contacts(joints, up, level)
+                if found.any():
+                    up, level = contacts.fit_floor(
+                        joints[:, self.feet], found.astype(float), self.stands, up, self.fps, self.size
+                    )
+                ground = Ground(
+                    up, level, self.feet, self.stands, found.astype(float), pinned=self.mode != "ground",
+                )  # fmt: skip
+                settings = replace(self.settings, iterations=GROUNDED_STEPS)
+                direction, path = solve_track(
+                    self.evidence, path, settings, self.device,
+                    part(0.5 + 0.5 * round_ / ROUNDS, 0.5 + 0.5 * (round_ + 1) / ROUNDS), ground, direction,
+                )  # fmt: skip
+                joints = self._joints(direction, path)
+        return Performance(joints, path, self.evidence.lengths, up, level, found)
+
+    def _joints(self, direction: Array, path: Array) -> Array:
+        return bones.pose_from_directions(direction, self.evidence.lengths, self.skeleton) + path[:, None]
+
+    def _has_feet(self) -> bool:
+        return bool(self.feet) and float((self.scores[:, self.feet] > 0).any(1).mean()) > ENOUGH
+
+    def _first_level(self, joints: Array, up: Array) -> float:
+        """Return the low end of the lower foot's heights, less the foot's own."""
+        seen = (self.scores[:, self.feet] > 0).any(1)
+        lower = ((joints[:, self.feet] @ up) - self.stands).min(1)
+        return float(np.percentile(lower[seen], 10))
+
+    def _contacts(self, joints: Array, up: Array, level: float) -> Mask:
+        feet = joints[:, self.feet]
+        if self.mode == "always":
+            return np.ones(feet.shape[:2], bool)
+        seen = self.scores[:, self.feet] > 0
+        assert self.evidence.noise is not None
+        heights = feet @ up - level - self.stands
+        return contacts.find_contacts(feet, seen, heights, self.evidence.noise[list(self.feet)], self.fps, self.size)
