@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +90,30 @@ def solve_track(
     Minimised by Levenberg and Marquardt's method (Marquardt 1963) with robust weights, all frames at once.
     Returns directions (T, J, 3) and the root path (T, 3).
     """
+    with single_thread():
+        return _minimise(evidence, root, settings, device, progress, ground, start)
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Run torch on one thread meanwhile: shared out, matrices of a few frames each wait for one another more than they compute."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _minimise(
+    evidence: Evidence,
+    root: Array,
+    settings: SolveSettings,
+    device: torch.device,
+    progress: Callable[[float], None] | None,
+    ground: Ground | None,
+    start: Array | None,
+) -> tuple[Array, Array]:
     problem = Problem(evidence, evidence.direction if start is None else start, root, settings, ground, device)
     damping, cost = 1e-3, problem.cost()
     for iteration in range(settings.iterations):
