@@ -83,7 +83,7 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--to", choices=[e[1:] for e in ENDINGS], default="blend", help="kind of files in an output folder")
     _add_source(parser)
-    parser.add_argument("--person", default="best", help="'best' (default: the one best seen), 'all', or a person's name")
+    parser.add_argument("--person", default="best", help="'best' (default: the one best seen), 'all', or names: 1,3")
     parser.add_argument("--fps", type=_argument(exact_rate, "a frame rate such as 30, 29.97 or 30000/1001"), help="frame rate")
     parser.add_argument("--size", type=_argument(_size, "a size such as 1920x1080"), help="image size in pixels, WIDTHxHEIGHT")
     parser.add_argument("--fov", type=_argument(_degrees, "an angle"), help="field of view over the larger side, degrees")

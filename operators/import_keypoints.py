@@ -31,7 +31,7 @@ LAYOUT_ITEMS = (("auto", "By Content", "Tell the layout by the number of keypoin
 
 
 class POSELIFT_OT_import_keypoints(bpy.types.Operator, ImportHelper):
-    """Read 2D keypoints of people: a folder of OpenPose files, COCO results, or a Poselift track"""
+    """Read 2D keypoints of people, in whatever their detector wrote: a file, or a folder with one file per frame"""
 
     bl_idname = "poselift.import_keypoints"
     bl_label = "Import Keypoints"
@@ -41,7 +41,7 @@ class POSELIFT_OT_import_keypoints(bpy.types.Operator, ImportHelper):
         filepath: str
 
     filename_ext = ".json"
-    filter_glob: bpy.props.StringProperty(default="*.json;*.npz", options={"HIDDEN"})
+    filter_glob: bpy.props.StringProperty(default=";".join(f"*{ending}" for ending in readers.ENDINGS), options={"HIDDEN"})
     directory: bpy.props.StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
     files: bpy.props.CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
     extent: bpy.props.EnumProperty(name="Read", description="What belongs to the clip", items=EXTENTS, default="AUTO")
@@ -92,7 +92,7 @@ def draw_menu(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
 def _is_one_of_many(path: Path) -> bool:
     """Whether a file is one frame of a folder of frames."""
     try:
-        frames = path.is_file() and readers.FORMATS[readers.detect_format(path)].frames
+        frames = path.is_file() and all(readers.FORMATS[readers.detect_format(p)].frames for p in (path, path.parent))
         return frames and len(numbered_files(path.parent, path.suffix)) > 1
     except PoseliftError:
         return False

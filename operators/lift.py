@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from ..core import readers
-from ..core.errors import CancelledError, PoseliftError, TrackError
+from ..core.errors import CancelledError, PoseliftError
 from ..core.lifter.device import has_torch, leave_a_core_free
+from ..core.people import choose
 from ..core.pipeline import lift
-from ..core.track import KeypointTrack
 from ..scene import build
 from ..scene.jobs import Job, Progress
 from . import session
@@ -166,18 +166,10 @@ def prepare(settings: PoseliftSettings) -> Callable[[Progress], session.Lifted]:
         if tracks is None:
             tracks = readers.read(path, **how, progress=lambda share: progress(READING * share, "read"))
             start = READING
-        motion = lift(chosen(tracks, person), options, lambda share, stage: progress(start + (1 - start) * share, stage))
+        motion = lift(choose(tracks, person)[0], options, lambda share, stage: progress(start + (1 - start) * share, stage))
         return session.Lifted(motion, tracks, path, key)
 
     return work
-
-
-def chosen(tracks: list[KeypointTrack], person: str) -> KeypointTrack:
-    """Return a person's track. Raises `TrackError` where the clip has no such person (any more)."""
-    for track in tracks:
-        if track.person == person:
-            return track
-    raise TrackError(f"{tracks[0].source}: there is no person '{person}'; import the keypoints again.")
 
 
 def show_progress(context: bpy.types.Context) -> None:

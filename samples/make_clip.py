@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from details import with_details
 from numpy.typing import NDArray
 from walking_figure import EXTRA_NAMES, animate, waving
 
@@ -54,7 +55,8 @@ def body_points(joints: Floats, extras: Floats) -> dict[str, Floats]:
     """Return every point that a known layout has a name for, as (T, 3) in the frame of `animate`'s result."""
     points = {name: joints[:, j] for j, name in enumerate(HUMAN17.joint_names)}
     points |= {name: extras[:, e] for e, name in enumerate(EXTRA_NAMES)}
-    return points | {"neck": points["mid_shoulder"], "mid_hip": points["pelvis"], "upper_neck": points["neck_base"]}
+    points |= {"neck": points["mid_shoulder"], "mid_hip": points["pelvis"], "upper_neck": points["neck_base"]}
+    return with_details(points)
 
 
 # Detectors learn these from the means of labels in the image, which are not quite the images of the means in space.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..core.calibration import coverage_note
 from ..core.camera import Intrinsics
 from ..core.errors import ReadError, SettingsError, TrackError
-from ..core.layouts import LAYOUTS, plain_name
+from ..core.layouts import LAYOUTS, meanings, plain_name
 from ..core.skeleton import Skeleton
 from ..core.track import KeypointTrack, exact_rate
 from . import timing
@@ -32,13 +32,6 @@ FEWEST_JOINTS = 4
 SHOWN = 8
 """Names that a note lists before it counts the rest."""
 
-# What animators call joints, in the spelling of `plain_name` without a side; the first that a layout has counts.
-_SYNONYMS = {
-    "hand": ("wrist",), "foot": ("ankle",), "toe": ("big_toe",), "toes": ("big_toe",), "upper_leg": ("hip",),
-    "thigh": ("hip",), "shin": ("knee",), "lower_leg": ("knee",), "upper_arm": ("shoulder",), "forearm": ("elbow",),
-    "pelvis": ("pelvis", "mid_hip"), "hips": ("pelvis", "mid_hip"), "root": ("pelvis", "mid_hip"),
-    "mid_hip": ("mid_hip", "pelvis"), "neck": ("neck", "neck_base"), "neck_base": ("neck_base", "neck"),
-}  # fmt: skip
 _PERSON = re.compile(r"(?:(?:p|person|actor|performer|subject)[ _-]?)?\d+", re.IGNORECASE)
 
 
@@ -192,24 +185,15 @@ def _enabled(track: bpy.types.MovieTrackingTrack) -> tuple[NDArray[np.int64], Ar
 def joint_of(name: str) -> tuple[str, str] | None:
     """Return person ('' where none is named) and joint that a track's name says, None where it says no joint."""
     name = re.sub(r"\.\d{3}$", "", name.strip())  # Blender's number for a name that was taken
-    if _candidates(name):
+    if meanings(name):
         return "", plain_name(name)
     for separator in re.finditer(r"[.:/|]", name):
         person, rest = name[: separator.start()].strip(), name[separator.end() :]
-        if person and _candidates(rest):
+        if person and meanings(rest):
             return person, plain_name(rest)
     match = _PERSON.match(name)
     rest = name[match.end() :].lstrip(" _-") if match else ""
-    return (name[: match.end()], plain_name(rest)) if match and _candidates(rest) else None
-
-
-def _candidates(name: str) -> tuple[str, ...]:
-    """Return the joints that a name may mean, in the layouts' own names; none where it means no joint."""
-    plain = plain_name(name)
-    side, part = (plain[:2], plain[2:]) if plain[:2] in ("l_", "r_") else ("", plain)
-    known = {joint for layout in LAYOUTS.values() for joint in layout.joint_names}
-    meant = (plain, *(f"{side}{other}" for other in _SYNONYMS.get(part, ())))
-    return tuple(dict.fromkeys(joint for joint in meant if joint in known))
+    return (name[: match.end()], plain_name(rest)) if match and meanings(rest) else None
 
 
 def _people(found: Sequence[_Markers]) -> dict[str, list[_Markers]]:
@@ -224,7 +208,7 @@ def _layout(tracks: Sequence[_Markers]) -> tuple[Skeleton, list[str | None], lis
     """Choose the layout that has the most of the joints, under their own names and with few others; name them in it."""
 
     def named(layout: Skeleton) -> list[str | None]:
-        return [next((j for j in _candidates(track.joint) if j in layout.joint_names), None) for track in tracks]
+        return [next((j for j in meanings(track.joint) if j in layout.joint_names), None) for track in tracks]
 
     def fit(layout: Skeleton) -> tuple[int, int, int]:
         exact = {track.joint for track in tracks} & set(layout.joint_names)

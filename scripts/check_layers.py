@@ -23,6 +23,8 @@ BLENDER = frozenset(
     + ("freestyle", "bl_ui", "addon_utils", "bl_operators", "bl_app_override", "rna_prop_ui", "nodeitems_utils")
 )
 EVERYWHERE = frozenset(sys.stdlib_module_names) | {"numpy", "tqdm"}
+OPTIONAL_AT = {"h5py": PurePosixPath("core/readers")}
+"""Libraries that one part imports when a user's file needs them."""
 TORCH_AT = (PurePosixPath("core/lifter"), PurePosixPath("core/motion"))
 
 
@@ -97,6 +99,8 @@ def _absolute(path: PurePosixPath, layer: str | None, module: str) -> Iterator[s
     elif top == "torch":
         if not any(path.is_relative_to(folder) for folder in TORCH_AT):
             yield "torch is imported by core/lifter and core/motion only."
+    elif top in OPTIONAL_AT and path.is_relative_to(OPTIONAL_AT[top]):
+        return
     elif layer == "core" and top not in EVERYWHERE:
         yield f"'{module}' is neither Python's nor NumPy nor tqdm; core has no other dependency."
 

@@ -90,7 +90,9 @@ def figure(x: Floats, z: Floats, fps: float, rng: np.random.Generator, bones: di
     head = neck + bones["head"] * up
     points["nose"] = head + 0.55 * bones["head"] * forward
     for s, sign in (("l", 1), ("r", -1)):
-        points[f"{s}_eye"] = head + 0.45 * bones["head"] * forward + sign * 0.16 * bones["head"] * left + 0.15 * bones["head"] * up
+        points[f"{s}_eye"] = (
+            head + 0.45 * bones["head"] * forward + sign * 0.16 * bones["head"] * left + 0.15 * bones["head"] * up
+        )
         points[f"{s}_ear"] = head + sign * 0.38 * bones["head"] * left + 0.1 * bones["head"] * up
     return np.stack([points[name] for name in BODY_25.joint_names], 1)
 

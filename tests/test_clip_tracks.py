@@ -273,7 +273,7 @@ def test_a_blender_files_clips_are_read_and_lifted_from_the_command_line(bpy, tm
 
     from test_scene import data_names
 
-    from poselift.core.readers import track_npz
+    from poselift.core.readers import read, track_npz
     from poselift.operators.command_line import main
 
     clip = bpy.data.movieclips.load(str(movie(bpy, tmp_path / "film.mp4", FRAMES, WIDE, Fraction(30000, 1001))))
@@ -295,7 +295,7 @@ def test_a_blender_files_clips_are_read_and_lifted_from_the_command_line(bpy, tm
     assert main(["inspect", str(path)]) == 0
     assert f"blend, layout coco_17, {FRAMES} frames, 30000/1001 fps, 192x108" in capsys.readouterr().out
     track_npz.write(tmp_path / "again.npz", [track])
-    (again,) = track_npz.read(tmp_path / "again.npz")
+    (again,) = read(tmp_path / "again.npz")
     np.testing.assert_array_equal(again.keypoints, track.keypoints)
     pytest.importorskip("torch")
     assert main(["lift", str(path), "-o", str(tmp_path / "out.npz"), "--fov", "50", "--json", "-q"]) == 0

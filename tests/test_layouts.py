@@ -9,7 +9,7 @@ import pytest
 
 from poselift.core.errors import SkeletonError
 from poselift.core.layouts import BODY_25, BODY_25B, COCO_17, COCO_18, LAYOUTS, MAPPINGS, find_layout, plain_name, to_canonical
-from poselift.core.skeleton import HUMAN17, tree
+from poselift.core.skeleton import HUMAN17, HUMAN26, tree
 from poselift.core.track import KeypointTrack
 
 DETECTORS = (BODY_25, BODY_25B, COCO_18, COCO_17)
@@ -66,7 +66,7 @@ def test_every_layout_is_one_tree_and_pairs_all_its_sides() -> None:
 def test_mappings_name_real_joints_and_their_shares_add_up() -> None:
     for name, mapping in MAPPINGS.items():
         for joint, rules in mapping.items():
-            HUMAN17.index(joint)
+            HUMAN26.index(joint)
             for rule in rules:
                 assert sum(rule.values()) == pytest.approx(1)
                 assert all(LAYOUTS[name].index(source) >= 0 for source in rule)

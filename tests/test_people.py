@@ -149,7 +149,7 @@ def test_a_crowd_beyond_reason_is_cut_to_the_best() -> None:
 
 
 def test_tracks_beyond_the_memory_limit_are_left_out_and_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(people, "_MAX_TRACK_BYTES", 3 * 30 * 25 * 24)
+    monkeypatch.setattr(people.tracks, "MAX_TRACK_BYTES", 3 * 30 * 25 * 24)
     rng = np.random.default_rng(8)
     keypoints, _ = walkers(30, [(0, 0.0)], 8)
     several = np.concatenate([keypoints + [500.0 * k, 0] for k in range(5)])

@@ -9,31 +9,51 @@ allow. The pose and the size change little in little time. All is in units of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..assignment import assign_sparse
-from .detections import BLOCK, Detections, Floats, Indices, expand
+from .detections import BLOCK, Detections, Floats, Indices, Mask, expand
 
 WINDOW = 0.4
 """Seconds at a piece's end that its velocity is taken from."""
 NOISE = 0.015
 """Of a detection's place, as far as it is the same for all its keypoints."""
 JERKY = 0.4
-"""Power of the accelerations, size^2 / s^3: a walker who turns within a second is a rare event, a change of pace is none."""
+"""Power of walkers' accelerations, size^2 / s^3: one who turns within a second is a rare event, a change of pace is none."""
 ANY_VELOCITY = 0.7
-"""Sizes per second, standard deviation of an unknown velocity: a brisk walk."""
+"""Sizes per second, standard deviation of a walker's unknown velocity."""
 
+_SIZE_STEPS = 4
 _MIN_COMMON = 3
 _MAX_PAIRS = 3_000_000
 _SURE = 4.0  # how much more likely, in log, than the second best
 _ROUNDS = (1, 1, 2, 4, 8, 16)
 _AREA = 10.0  # of the image, in squares of a person's size: where somebody else would be
 _OTHER_POSE, _OTHER_SIZE = 0.12, 0.4
+_LEAP, _FARTHEST, _GROWN = 0.4, 1.5, 1.0  # sizes, sizes, and in log
 _MISSED = 1.0  # log likelihood per second unseen
 _NEW = 1.0  # of a person ending and another beginning, in log, beyond the place
+
+
+@dataclass(frozen=True)
+class Tempo:
+    """A clip's frames per second, and how many times faster than walkers its people move, 1 at least."""
+
+    rate: float
+    pace: float = 1.0
+
+    @classmethod
+    def of(cls, found: Detections, follower: Indices, rate: float) -> Tempo:
+        """Measure it from the detections that clearly follow another, -1 where none does."""
+        one = np.flatnonzero(follower >= 0)
+        if len(one) < 10:
+            return cls(rate)
+        step = np.linalg.norm(found.centres[follower[one]] - found.centres[one], axis=-1) / np.maximum(found.sizes[one], 1e-3)
+        return cls(rate, max(1.0, float(np.median(step)) * rate / ANY_VELOCITY))
 
 
 @dataclass(frozen=True)
@@ -52,35 +72,31 @@ class Ends:
     spread: Floats
 
     @classmethod
-    def of(cls, found: Detections, pieces: list[Indices], last: bool, rate: float) -> Ends:
+    def of(cls, found: Detections, pieces: list[Indices], last: bool, tempo: Tempo) -> Ends:
         """Look at the last (or first) moments of pieces, in blocks."""
-        span = max(2, round(WINDOW * rate) + 1)
-        every = found.sizes
-        sizes = np.array([np.median(every[piece[-4 * span :] if last else piece[: 4 * span]]) for piece in pieces])
-        sizes = np.maximum(sizes, 1e-3)
-        joints = found.scores.shape[1]
-        out = cls(
-            np.empty((len(pieces), joints, 2)),
-            np.empty((len(pieces), joints)),
-            np.array([found.frames[piece[-1 if last else 0]] for piece in pieces], np.intp),
-            sizes,
-            np.empty((len(pieces), 2)),
-            np.empty(len(pieces)),
-        )
+        span = max(2, round(WINDOW * tempo.rate) + 1)
         # At high rates not every frame of the window is looked at: eight or so say the same.
         window = np.unique(np.linspace(0, span - 1, min(span, 9)).round().astype(int))
-        for at in range(0, len(pieces), BLOCK // 8):
+        outer = np.array([piece[-1 if last else 0] for piece in pieces], np.intp)
+        count, joints = len(pieces), found.scores.shape[1]
+        out = cls(
+            np.empty((count, joints, 2)), np.empty((count, joints)), found.frames[outer], np.empty(count),
+            np.empty((count, 2)), np.empty(count),
+        )  # fmt: skip
+        every = found.sizes
+        for at in range(0, count, BLOCK // 8):
             block = pieces[at : at + BLOCK // 8]
-            inward = np.full((len(block), len(window)), -1)
-            for k, piece in enumerate(block):
-                own = window[window < len(piece)]
-                inward[k, : len(own)] = piece[::-1][own] if last else piece[own]
-            out._fill(slice(at, at + len(block)), found, inward, rate)
+            here = slice(at, at + len(block))
+            # Sizes over a longer time: a step changes them.
+            sizes, exists = _inward(every, block, _SIZE_STEPS * window, last, np.inf)
+            out.sizes[here] = np.sort(sizes, 1)[np.arange(len(block)), exists.sum(1) // 2]
+            inward, exists = _inward(np.arange(len(found)), block, window, last, 0)
+            out._fill(here, found, inward, exists, tempo)
+        np.maximum(out.sizes, 1e-3, out=out.sizes)
         return out
 
-    def _fill(self, block: slice, found: Detections, inward: Indices, rate: float) -> None:
-        """Set keypoints, velocities and their variances of a block from (K, W) detections, -1 where there is none."""
-        exists = inward >= 0
+    def _fill(self, block: slice, found: Detections, inward: Indices, exists: Mask, tempo: Tempo) -> None:
+        """Set keypoints, velocities and their variances of a block from (K, W) detections, where such exist."""
         scores = found.scores[inward] * exists[..., None]
         seen = scores > 0
         first = seen.argmax(1)
@@ -89,7 +105,7 @@ class Ends:
         self.keypoints[block] = found.keypoints[picked, joints]
         self.scores[block] = np.take_along_axis(scores, first[:, None], 1)[:, 0]
         # One velocity and, per keypoint, a place: least squares over all frames and keypoints at once.
-        time = (found.frames[inward] - found.frames[inward[:, :1]]) / rate
+        time = (found.frames[inward] - found.frames[inward[:, :1]]) / tempo.rate
         weight = np.where(seen, scores, 0.0)
         total = np.maximum(weight.sum(1), 1e-9)
         late = time[..., None] - (np.einsum("kwj,kw->kj", weight, time) / total)[:, None]
@@ -100,26 +116,44 @@ class Ends:
         # A noise that all keypoints share leaves the velocity this unsure; an unknown velocity is none on average.
         share = (late * time[..., None]).sum((1, 2)) / np.maximum(weight.sum((1, 2)) / np.maximum(exists.sum(1), 1), 1e-9)
         unsure = NOISE**2 / np.maximum(share, 1e-9)
-        trust = ANY_VELOCITY**2 / (ANY_VELOCITY**2 + unsure)
+        usual = (ANY_VELOCITY * tempo.pace) ** 2
+        trust = usual / (usual + unsure)
         self.velocity[block] = fitted * trust[:, None]
         self.spread[block] = unsure * trust
 
 
-def join(found: Detections, pieces: list[Indices], max_gap: int, rate: float) -> list[Indices]:
+def _inward(values: Any, pieces: list[Indices], steps: Indices, last: bool, absent: float) -> tuple[Any, Mask]:
+    """Return values (K, W) of the detections so many steps from pieces' ends, `absent` beyond the piece; and where it is not."""
+    lengths = np.array([len(piece) for piece in pieces])
+    exists = steps < lengths[:, None]
+    reach = int(steps[-1]) + 1
+    flat = np.concatenate([piece[-reach:] if last else piece[:reach] for piece in pieces])
+    kept = np.minimum(lengths, reach)
+    starts = np.cumsum(kept) - kept
+    places = (starts + kept - 1)[:, None] - steps if last else starts[:, None] + steps
+    return np.where(exists, values[flat[np.where(exists, places, starts[:, None])]], absent), exists
+
+
+def join(found: Detections, pieces: list[Indices], max_gap: int, tempo: Tempo) -> list[Indices]:
     """Return people, each as detections in order of time, from pieces; a gap has `max_gap` frames without the person at most.
 
     What is clear is joined first, shorter gaps before longer ones; longer pieces then make more clear. What stays unclear is
     joined as is likeliest for all together.
     """
     for reach in (*(r for r in _ROUNDS if r <= max_gap), max_gap + 1):
-        pieces = _chained(pieces, _clear_joints(*_candidates(found, pieces, reach, rate)))
-    for _ in range(2):
-        first, second, cost = _candidates(found, pieces, max_gap + 1, rate)
+        pieces = _chained(pieces, _clear_joints(*_candidates(found, pieces, reach, tempo, affinity)))
+    for likelihood in (affinity, affinity, reachable):
+        first, second, cost = _candidates(found, pieces, max_gap + 1, tempo, likelihood)
         pieces = _chained(pieces, dict(assign_sparse(first, second, cost)))
     return pieces
 
 
-def _candidates(found: Detections, pieces: list[Indices], reach: int, rate: float) -> tuple[Indices, Indices, Floats]:
+Likelihood = Callable[[Ends, Ends, Indices, Indices, Tempo], Floats]
+
+
+def _candidates(
+    found: Detections, pieces: list[Indices], reach: int, tempo: Tempo, likelihood: Likelihood
+) -> tuple[Indices, Indices, Floats]:
     """Return (end, start, cost) of pieces that may be one person; negative costs: how much likelier than two, in log."""
     ended = np.array([found.frames[piece[-1]] for piece in pieces], np.intp)
     started = np.array([found.frames[piece[0]] for piece in pieces], np.intp)
@@ -128,23 +162,23 @@ def _candidates(found: Detections, pieces: list[Indices], reach: int, rate: floa
         return first, second, np.zeros(0)
     used_first, first_at = np.unique(first, return_inverse=True)
     used_second, second_at = np.unique(second, return_inverse=True)
-    ends = Ends.of(found, [pieces[k] for k in used_first], True, rate)
-    starts = Ends.of(found, [pieces[k] for k in used_second], False, rate)
+    ends = Ends.of(found, [pieces[k] for k in used_first], True, tempo)
+    starts = Ends.of(found, [pieces[k] for k in used_second], False, tempo)
     cost = np.concatenate(
-        [affinity(ends, starts, first_at[k : k + BLOCK], second_at[k : k + BLOCK], rate) for k in range(0, len(first), BLOCK)]
+        [likelihood(ends, starts, first_at[k : k + BLOCK], second_at[k : k + BLOCK], tempo) for k in range(0, len(first), BLOCK)]
     )
     likely = cost < 0
     return first[likely], second[likely], cost[likely]
 
 
-def affinity(ends: Ends, starts: Ends, first: Indices, second: Indices, rate: float) -> Floats:
+def affinity(ends: Ends, starts: Ends, first: Indices, second: Indices, tempo: Tempo) -> Floats:
     """Return (P,) the log likelihood of two people over that of one, where piece `second` follows on piece `first`.
 
     Infinite where too few keypoints are shared. The variances are those of the minimum of the squared acceleration's
     integral between two places and velocities: r = p1 - p0 - g (v0 + v1) / 2 has q g^3 / 12, v1 - v0 has q g, q the power.
     """
     size = np.maximum(ends.sizes[first], starts.sizes[second])
-    gap = (starts.frames[second] - ends.frames[first]) / rate
+    gap = (starts.frames[second] - ends.frames[first]) / tempo.rate
     weight = np.sqrt(ends.scores[first] * starts.scores[second])
     total = np.maximum(weight.sum(1), 1e-9)
     shared = weight > 0
@@ -152,14 +186,34 @@ def affinity(ends: Ends, starts: Ends, first: Indices, second: Indices, rate: fl
     moved = np.einsum("pj,pjc->pc", weight, apart) / total[:, None]
     v0, v1 = ends.velocity[first] / size[:, None], starts.velocity[second] / size[:, None]
     spread = ends.spread[first] + starts.spread[second]
+    jerky = JERKY * tempo.pace**2
     off_course = ((moved - gap[:, None] * (v0 + v1) / 2) ** 2).sum(-1)
-    cost = student(off_course, 2 * NOISE**2 + JERKY * gap**3 / 12 + gap**2 * spread / 4, 2) - _uniform(_AREA)
-    cost += student(((v1 - v0) ** 2).sum(-1), JERKY * gap + spread, 2) - _student_mean(2 * ANY_VELOCITY**2)
+    cost = student(off_course, 2 * NOISE**2 + jerky * gap**3 / 12 + gap**2 * spread / 4, 2) - _uniform(_AREA)
+    cost += student(((v1 - v0) ** 2).sum(-1), jerky * gap + spread, 2) - _student_mean(2 * (ANY_VELOCITY * tempo.pace) ** 2)
     pose = (np.minimum(np.linalg.norm(apart - moved[:, None], axis=-1), 0.5) * weight).sum(1) / total
     cost += student(pose**2, (0.015 + 0.12 * np.minimum(gap, 0.5)) ** 2, 1) - student(pose**2, np.array(_OTHER_POSE**2), 1)
     growth = _growth(ends, starts, first, second, weight / total[:, None])
     cost += student(growth**2, 0.05**2 + (0.3 * gap) ** 2, 1) - student(growth**2, np.array(_OTHER_SIZE**2), 1)
     cost += _MISSED * gap - _NEW
+    return np.where(shared.sum(1) >= _MIN_COMMON, cost, np.inf)
+
+
+def reachable(ends: Ends, starts: Ends, first: Indices, second: Indices, tempo: Tempo) -> Floats:
+    """Return (P,) costs below 0 where piece `second` may be whom piece `first` lost, if nobody else is likelier.
+
+    For what no course explains: leaps, and people who come back after a while.
+    """
+    size = np.maximum(ends.sizes[first], starts.sizes[second])
+    gap = (starts.frames[second] - ends.frames[first]) / tempo.rate
+    weight = np.sqrt(ends.scores[first] * starts.scores[second])
+    shared = weight > 0
+    share = weight / np.maximum(weight.sum(1), 1e-9)[:, None]
+    apart = np.where(shared[..., None], starts.keypoints[second] - ends.keypoints[first], 0.0) / size[:, None, None]
+    course = (ends.velocity[first] + starts.velocity[second]) / size[:, None] / 2 * np.minimum(gap, WINDOW)[:, None]
+    moved = np.einsum("pj,pjc->pc", share, apart)
+    off = np.minimum(np.linalg.norm(moved - course, axis=-1), np.linalg.norm(moved, axis=-1))
+    growth = np.abs(_growth(ends, starts, first, second, share))
+    cost = off / np.minimum(_LEAP + ANY_VELOCITY * tempo.pace * gap, _FARTHEST) + growth / _GROWN - 1
     return np.where(shared.sum(1) >= _MIN_COMMON, cost, np.inf)
 
 

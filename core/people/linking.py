@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .detections import MAX_STEP, Detections, Floats, Indices, Mask, distances, duplicates, pairs
-from .joining import join
+from .joining import Tempo, join
 from .meetings import untangle
 from .mending import mend
 
@@ -24,9 +24,7 @@ _CLEAR = 1.5  # how much worse the second best must be
 _UNUSUAL = 3.0  # times the clip's median step
 
 
-def link(
-    found: Detections, max_gap: int | None = None, fps: float | None = None, body: int | None = None
-) -> Indices:
+def link(found: Detections, max_gap: int | None = None, fps: float | None = None, body: int | None = None) -> Indices:
     """Return the person of each detection, (N,) numbers from 0, -1 for duplicates of another detection.
 
     max_gap: frames without a detection that a person survives (default: one second). fps: frames per second (default: 30).
@@ -38,8 +36,10 @@ def link(
     people = np.full(len(found), -1)
     single = np.flatnonzero(~duplicates(found))
     follower, usual = _followers(found, single)
-    chains = join(found, _pieces(found, single, follower), gap, rate)
-    chains = mend(found, untangle(found, chains, rate, usual), rate)
+    tempo = Tempo.of(found, follower, rate)
+    chains = join(found, _pieces(found, single, follower), gap, tempo)
+    chains = join(found, untangle(found, chains, tempo, usual), gap, tempo)
+    chains = mend(found, chains, tempo)
     for number, chain in enumerate(sorted(chains, key=lambda c: c[0])):
         people[chain] = number
     return people

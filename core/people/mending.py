@@ -10,26 +10,26 @@ from __future__ import annotations
 import numpy as np
 
 from .detections import Detections, Indices, distances
-from .joining import Ends, affinity
+from .joining import Ends, Tempo, affinity, reachable
 
 _OVERLAP = 0.5  # seconds
+_EXCUSE = 4.0  # in log: somebody seen only while another is missing, and beside, is hardly two people
 _DOUBLE = 0.12  # of the size: mean distance from another's keypoints
 
 
-def mend(found: Detections, chains: list[Indices], rate: float) -> list[Indices]:
+def mend(found: Detections, chains: list[Indices], tempo: Tempo) -> list[Indices]:
     """Return the people with strays merged and short doubles of others left out.
 
     chains: each person's detections in order of time.
     """
     chains = list(chains)
-    most = max(2, round(_OVERLAP * rate))
+    most = max(2, round(_OVERLAP * tempo.rate))
     first = np.array([found.frames[chain[0]] for chain in chains], np.intp)
     last = np.array([found.frames[chain[-1]] for chain in chains], np.intp)
     for small in sorted(range(len(chains)), key=lambda k: len(chains[k])):
         common = np.minimum(last, last[small]) - np.maximum(first, first[small]) + 1
-        mates = np.flatnonzero((common > 0) & ((common <= most) | (len(chains[small]) <= most)))
-        mates = [int(m) for m in mates if m != small and len(chains[m]) >= len(chains[small])]
-        likely = {m: cost for m in mates if (cost := _taking_turns(found, chains[m], chains[small], rate)) < 0}
+        mates = [int(m) for m in np.flatnonzero(common > 0) if m != small and len(chains[m]) >= len(chains[small])]
+        likely = {m: cost for m in mates if (cost := _taking_turns(found, chains[m], chains[small], tempo)) < _EXCUSE}
         if likely:
             home = min(likely, key=lambda m: likely[m])
             chains[home] = np.sort(np.concatenate([chains[home], chains[small]]))
@@ -40,20 +40,26 @@ def mend(found: Detections, chains: list[Indices], rate: float) -> list[Indices]
     return [chain for chain in chains if len(chain)]
 
 
-def _taking_turns(found: Detections, one: Indices, two: Indices, rate: float) -> float:
-    """Return the log likelihood that two chains are two people over that they are one; infinite with a frame in common."""
+def _taking_turns(found: Detections, one: Indices, two: Indices, tempo: Tempo) -> float:
+    """Return the log likelihood that two chains are two people over that they are one; infinite with a frame in common.
+
+    Who takes turns with another more than twice and is never seen beside is that other, unless the way between is too far.
+    """
     a, b = found.frames[one], found.frames[two]
-    if np.isin(b, a).any():
+    if len(np.intersect1d(a, b, assume_unique=True)):
         return np.inf
-    # `two` inside a gap of `one`, or the ends of both taking turns: the sure parts are those beyond the turns.
-    parts = [one[a < b[0]], two[b < a[0]], two[b > a[-1]], one[a > b[-1]], two, one]
-    inside = a[0] < b[0] and b[-1] < a[-1]
-    way = [parts[0], two, parts[3]] if inside else ([parts[0], parts[2]] if a[0] < b[0] else [parts[1], parts[3]])
-    if not all(map(len, way)):
-        return np.inf
-    ends, starts = Ends.of(found, way[:-1], True, rate), Ends.of(found, way[1:], False, rate)
+    both = np.sort(np.concatenate([one, two]))
+    turns = np.flatnonzero(np.diff(np.isin(both, two, assume_unique=True))) + 1
+    if len(turns) <= 2:  # `two` inside a gap of `one`
+        way, likelihood = np.split(both, turns), affinity
+    elif turns[-1] - turns[0] <= _OVERLAP * tempo.rate:  # the ends of both taking turns: what counts is beyond them
+        way, likelihood = [both[: turns[0]], both[turns[-1] :]], affinity
+    else:
+        way, likelihood = np.split(both, turns), reachable
+    ends, starts = Ends.of(found, way[:-1], True, tempo), Ends.of(found, way[1:], False, tempo)
     links = np.arange(len(way) - 1)
-    return float(affinity(ends, starts, links, links, rate).max())
+    cost = likelihood(ends, starts, links, links, tempo)
+    return float(cost.max()) + (_EXCUSE if likelihood is reachable else 0.0)
 
 
 def _doubles(found: Detections, one: Indices, two: Indices) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..skeleton import Skeleton
 from ..track import KeypointTrack
+from .choosing import prominence
 from .detections import Detections, Floats, Indices, rank_in_frame
 from .linking import link
 
@@ -48,8 +49,8 @@ def to_tracks(
     short = sum(len(m) for m in members if len(m) < least)
     if short:
         notes.append(f"detections of nobody that is seen in {least} frames or more, left out: {short}.")
-    sizes, means = found.sizes, found.totals
-    rank = sorted((m for m in members if len(m) >= least), key=lambda m: -float(means[m].sum() * np.median(sizes[m])))
+    sizes, totals = found.sizes, found.totals
+    rank = sorted((m for m in members if len(m) >= least), key=lambda m: -prominence(totals[m], sizes[m]))
     limit = max(1, MAX_TRACK_BYTES // (found.length * len(skeleton) * 24))
     if len(rank) > limit:
         notes.append(f"of {len(rank)} people only the {limit} best seen are kept, to bound the memory.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import PoseliftError, ReadError, SettingsError
-from . import coco, openpose, track_npz
+from . import alphapose, arrays, coco, csv_table, deeplabcut, mediapipe, mmpose, openpose, sleap, track_npz, trc, yolo
 from .reading import Reading, Request
 from .source import Source
 
@@ -33,8 +33,17 @@ FORMATS: dict[str, Format] = {
     form.name: form
     for form in (
         Format("openpose", "OpenPose JSON", openpose.recognise, openpose.read, (".json",), frames=True),
-        Format("coco", "COCO keypoint results", coco.recognise, coco.read, (".json",)),
+        Format("alphapose", "AlphaPose results", alphapose.recognise, alphapose.read, (".json",), frames=True),
+        Format("coco", "COCO keypoints", coco.recognise, coco.read, (".json",)),
+        Format("mmpose", "MMPose predictions", mmpose.recognise, mmpose.read, (".json",), frames=True),
+        Format("mediapipe", "MediaPipe Pose landmarks", mediapipe.recognise, mediapipe.read, (".json", ".csv"), frames=True),
+        Format("yolo", "YOLO pose labels or results", yolo.recognise, yolo.read, (".txt", ".json"), frames=True),
         Format("track", "Poselift track", track_npz.recognise, track_npz.read, (".npz",)),
+        Format("arrays", "NumPy arrays", arrays.recognise, arrays.read, (".npz", ".npy")),
+        Format("sleap", "SLEAP analysis", sleap.recognise, sleap.read, (".h5",)),
+        Format("deeplabcut", "DeepLabCut", deeplabcut.recognise, deeplabcut.read, (".csv", ".h5")),
+        Format("sports2d", "Sports2D pixels", trc.recognise, trc.read, (".trc",), frames=True),
+        Format("csv", "table with a header", csv_table.recognise, csv_table.read, (".csv", ".tsv")),
     )
 }
 """All formats by name. The first that recognises a file has it, so the special come before the general."""

@@ -16,7 +16,8 @@ import os
 from pathlib import Path
 
 from ..errors import ReadError
-from .files import frame_number, parse_json
+from ..json_file import parse_json
+from .files import frame_number
 from .openpose_rows import Rows
 from .openpose_shape import Shapes, people_of
 from .reading import Reading, Request

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ReadError
-from .files import CANDIDATES
+from ..layouts import LAYOUTS, body_count
 from .numbers import parse_lists
 from .openpose_shape import PARTS, Cut, Person
 from .reading import Reading
@@ -63,7 +63,7 @@ class Rows:
             raise ReadError(f"keypoints must be a list of numbers, not {type(body).__name__}.", file, place)
         if len(body) != self.width:
             if not _is_known(len(body)):
-                known = ", ".join(str(3 * count) for count in CANDIDATES)
+                known = ", ".join(str(3 * count) for count in _COUNTS)
                 raise ReadError(f"a keypoint list of {len(body)} numbers is none of the known lengths ({known}).", file, place)
             if self.width:
                 raise ReadError(f"a keypoint list of {len(body)} numbers, after lists of {self.width}.", file, place)
@@ -110,8 +110,12 @@ def _person_numbers(texts: list[bytes], count: int) -> list[int]:
     return [int(text) if text.isdigit() and len(text) < 16 else -1 for text in texts]
 
 
+_COUNTS = sorted({len(layout) for layout in LAYOUTS.values() if body_count(layout) == len(layout)})
+"""Keypoints of the bodies that are known."""
+
+
 def _is_known(width: int) -> bool:
-    return width % 3 == 0 and width // 3 in CANDIDATES
+    return width % 3 == 0 and width // 3 in _COUNTS
 
 
 def _extend(numbers: array[float], values: list[object], file: Path, place: str) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..camera import Intrinsics
 from ..errors import ImageSizeNeededError, ReadError, SettingsError, SkeletonError
-from ..layouts import LAYOUTS, find_layout, plain_name
+from ..layouts import LAYOUTS, OPENPOSE_FACE, body_count, find_layout, plain_name, with_parts
 from ..people import Detections, to_tracks
 from ..skeleton import Skeleton
 from ..track import KeypointTrack
@@ -94,9 +94,11 @@ def to_people(found: Reading, request: Request, path: Path) -> list[KeypointTrac
     if not (scores > 0).any():
         raise ReadError(f"nobody is seen in any of {len(np.unique(numbers))} frames (every score is 0).", path)
     size = request.image_size or found.image_size
-    keypoints, more = _in_pixels(keypoints, scores, found.shares, size, path)
+    keypoints, more = _in_pixels(keypoints, found.shares, size, path)
     order = np.argsort(frames, kind="stable")
-    keypoints, scores, frames = keypoints[order], scores[order], frames[order] - first
+    if (np.diff(frames) < 0).any():
+        keypoints, scores, frames = keypoints[order], scores[order], frames[order]
+    frames = frames - first
     skeleton, columns, evidence = _layout(found, keypoints, scores, request, path)
     if columns is not None:
         keypoints, scores = keypoints[:, columns], scores[:, columns]
@@ -112,6 +114,7 @@ def to_people(found: Reading, request: Request, path: Path) -> list[KeypointTrac
     tracks = to_tracks(
         Detections(keypoints, scores, frames, length, identities),
         skeleton,
+        body=body_count(skeleton),
         source=str(path),
         fps=found.fps,
         image_size=size,
@@ -133,13 +136,10 @@ def _span(numbers: Indices, path: Path) -> tuple[int, int]:
     return first, last - first + 1
 
 
-def _in_pixels(
-    keypoints: Floats, scores: Floats, shares: bool | None, size: tuple[int, int] | None, path: Path
-) -> tuple[Floats, list[str]]:
+def _in_pixels(keypoints: Floats, shares: bool | None, size: tuple[int, int] | None, path: Path) -> tuple[Floats, list[str]]:
     """Return keypoints in pixels, and notes. Pixels that all lie within one pixel are shares that nobody declared."""
-    seen = keypoints[scores > 0]
     notes = []
-    low, high = float(seen.min()), float(seen.max())
+    low, high = float(np.nanmin(keypoints)), float(np.nanmax(keypoints))
     if shares is None and max(-low, high) <= 1.0:
         shares = True
         what = "0 and 1" if low >= 0 else "-1 and 1"
@@ -165,8 +165,10 @@ def _layout(
     if found.joint_names is None or (request.layout != "auto" and len(LAYOUTS[request.layout]) == count):
         if found.skeleton is not None and request.layout == "auto":
             return found.skeleton, None, []
-        skeleton, evidence = choose_layout(keypoints, scores, request.layout, path)
-        return skeleton, None, evidence
+        parts = 42 * found.hands + OPENPOSE_FACE * found.face
+        body = count - parts if request.layout == "auto" or len(LAYOUTS[request.layout]) != count else count
+        skeleton, evidence = choose_layout(keypoints[:, :body], scores[:, :body], request.layout, path)
+        return (with_parts(skeleton, found.hands, OPENPOSE_FACE * found.face) if body < count else skeleton), None, evidence
     given = [str(name) for name in found.joint_names]
     names = [request.joints.get(name, name) for name in given]
     plain = [plain_name(name) for name in names]

@@ -5,20 +5,22 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Container
 from functools import cached_property
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
 from ..errors import ReadError
-from .files import frame_number, read_json
+from ..json_file import read_json
+from .files import frame_number
 
 HEAD = 1 << 16
 """Bytes of a file that formats are told by."""
 _GLANCE = 4096
 """Entries of a folder that are looked at to tell what it is."""
-_PATIENCE = 64
-"""Frame files that are looked into for one that is not empty."""
+_EMPTY = 8
+"""Bytes of a frame file that shows nobody, such as "[]"."""
 
 
 class Source:
@@ -48,10 +50,11 @@ class Source:
         if not self.is_folder:
             return self.path
         if not self.ending:
-            raise ReadError("the folder holds no frame files (.json or .txt), so it is no clip.", self.path)
-        names = sorted(name for name in _names(self.path, _GLANCE) if _ends(name, self.ending))
-        files = [self.path / name for name in names[:_PATIENCE]]
-        return next((file for file in files if _size(file) > 0), files[0])
+            raise ReadError("the folder holds no frame files (.json, .txt, .trc), so it is no clip.", self.path)
+        names = [name for name in _names(self.path, _GLANCE) if _ends(name, self.ending)]
+        # Names without a number, such as that of a list of classes, are no frames: last.
+        files = [self.path / name for name in sorted(names, key=lambda name: (not any(map(str.isdecimal, name)), name))]
+        return next((file for file in files if _size(file) > _EMPTY), files[0])
 
     @cached_property
     def head(self) -> bytes:
@@ -94,21 +97,22 @@ class Source:
         return read_json(self.sample)
 
 
-FRAME_ENDINGS = (".json", ".txt")
+FRAME_ENDINGS = (".json", ".txt", ".trc")
 """Endings of the files that detectors write one of per frame."""
 
 
-def numbered_files(folder: Path, ending: str = ".json") -> list[tuple[int, Path]]:
+def numbered_files(folder: Path, ending: str = ".json", but: Container[str] = ()) -> list[tuple[int, Path]]:
     """Return (frame number, file) of a folder's files with an ending, in order; see `numbered_names`."""
-    return [(number, folder / name) for number, name in numbered_names(folder, ending)]
+    return [(number, folder / name) for number, name in numbered_names(folder, ending, but)]
 
 
-def numbered_names(folder: Path, ending: str = ".json") -> list[tuple[int, str]]:
+def numbered_names(folder: Path, ending: str = ".json", but: Container[str] = ()) -> list[tuple[int, str]]:
     """Return (frame number, name) of a folder's files with an ending, in order.
 
-    The number is the last one in the name. Raises `ReadError` where they are no one clip.
+    The number is the last one in the name. but: names of files that are no frames, in lower case. Raises `ReadError` where
+    they are no one clip.
     """
-    names = [name for name in _names(folder) if _ends(name, ending)]
+    names = [name for name in _names(folder) if _ends(name, ending) and name.lower() not in but]
     if not names:
         raise ReadError(f"the folder holds no {ending} file; give one that holds a detector's files, one per frame.", folder)
     frames = _alike(names) or sorted(((frame_number(name[: -len(ending)]), name) for name in names), key=_with_none_first)
@@ -142,6 +146,11 @@ def _size(file: Path) -> int:
         return file.stat().st_size
     except OSError:
         return 0
+
+
+def folder_names(folder: Path) -> list[str]:
+    """Return the names of a folder's first visible files. Raises `ReadError` where it cannot be read."""
+    return _names(folder, _GLANCE)
 
 
 def _names(folder: Path, most: int | None = None) -> list[str]:

@@ -32,9 +32,13 @@ _KINDS |= {"times": "f", "camera_matrix": "f", "distortion": "f", "persons": "U"
 _KINDS |= {"distortion_model": "U"}
 
 
+_OURS = frozenset(("joint_names", "fps", "fps_fraction", "image_size", "times", "camera_matrix", "persons", "first_frame"))
+"""Arrays that tell a track from bare keypoints."""
+
+
 def recognise(source: Source) -> bool:
-    """Tell whether a file is an archive of arrays with `keypoints` among them."""
-    return source.is_zip and "keypoints" in members(source.path)
+    """Tell whether a file is an archive of arrays with `keypoints` among them, and something that says what they are."""
+    return source.is_zip and "keypoints" in (there := members(source.path)) and not _OURS.isdisjoint(there)
 
 
 def read(path: Path, request: Request) -> Reading:
@@ -134,8 +138,7 @@ def _load(path: Path) -> dict[str, NDArray]:
     with _damage_named(path):
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(info.file_size for info in archive.infolist() if info.filename.removesuffix(".npy") in _KINDS)
-        if unpacked > MAX_BYTES:
-            raise ReadError(f"{unpacked / 2**30:.3g} GiB unpacked; no keypoint track is that large.", path)
+        _check_size(unpacked, path)
         with np.load(path, allow_pickle=False) as data:
             return {key: _plain(data, key, path) for key in _KINDS.keys() & set(data.files)}
 
@@ -221,6 +224,28 @@ def _joints(data: dict[str, NDArray], count: int, layout: str, path: Path) -> tu
     if "parents" not in data:
         return names, None
     return names, tuple(int(p) for p in _numbers(data, "parents", count, path, f"a list of {count}"))
+
+
+def load_array(path: Path, name: str = "") -> NDArray:
+    """Return an array of an archive, or that of a bare `.npy`, unpickled never. Raises `ReadError`."""
+    with _damage_named(path, name):
+        if name:
+            with zipfile.ZipFile(path) as archive:
+                size = sum(info.file_size for info in archive.infolist() if info.filename.removesuffix(".npy") == name)
+            _check_size(size, path)
+            with np.load(path, allow_pickle=False) as data:
+                value = data[name]
+        else:
+            _check_size(path.stat().st_size, path)
+            value = np.load(path, allow_pickle=False)
+    if not isinstance(value, np.ndarray):
+        raise ReadError("holds no array.", path, name)
+    return value
+
+
+def _check_size(size: int, path: Path) -> None:
+    if size > MAX_BYTES:
+        raise ReadError(f"{size / 2**30:.3g} GiB unpacked; no keypoint track is that large.", path)
 
 
 def members(path: Path) -> list[str]:
