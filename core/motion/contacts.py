@@ -19,6 +19,14 @@ TREMBLING = 16.0
 """Metres per second more for every metre by which the foot's keypoints tremble."""
 NEAR = 0.07
 """Metres above the floor below which a slow foot stands, at usual height."""
+FIRST_NEAR = 0.15
+"""The same while the floor is only guessed."""
+ALONG = 0.5
+"""What speed along the line of sight counts, to that across it."""
+SPEED_SECONDS = 0.033
+"""Speeds are taken between so long before and after."""
+UNSEEN = -0.05
+"""Evidence of a foot that is not seen: it stands only between frames that show it standing."""
 SWITCH = 0.6
 """What a change between standing and moving costs, in frames (at 30 a second) of clear evidence."""
 CLEAR = 1.5
@@ -36,17 +44,30 @@ def feet_of(skeleton: Skeleton) -> tuple[int, ...]:
     return tuple(skeleton.index(name) for name in skeleton.stature.feet) if skeleton.stature else ()
 
 
-def find_contacts(feet: Array, seen: Mask, heights: Array, tremble: Array, fps: float, size: float) -> Mask:
+def find_contacts(
+    feet: Array, seen: Mask, heights: Array, tremble: Array, fps: float, size: float, near: float = NEAR
+) -> Mask:
     """Return (T, F) which feet stand: slow and near the floor, in spans rather than single frames (Viterbi 1967).
 
-    feet: (T, F, 3) metres, of any frame that does not move against the world; heights: (T, F) above where each stands; seen:
-    (T, F), a foot never seen nearby stands nowhere; tremble: (F,) metres; size: of the actor, 1 for the usual one.
+    feet: (T, F, 3) metres, in the frame of a camera that does not move; heights: (T, F) above where each stands; seen: (T, F);
+    tremble: (F,) metres; size: of the actor, 1 for the usual one; near: metres above the floor, at usual height.
+    What a foot does along the line of sight is seen least exactly, and counts least.
     """
-    speed = np.linalg.norm(np.gradient(feet, axis=0), axis=-1) * fps if len(feet) > 1 else np.zeros(feet.shape[:2])
+    velocity = _velocity(feet, max(1, round(SPEED_SECONDS * fps))) * fps
+    sight = normalised(feet)
+    along = (velocity * sight).sum(-1)
+    across = np.linalg.norm(velocity - along[..., None] * sight, axis=-1)
     slow = np.sqrt(size) * SLOW + TREMBLING * tremble
-    evidence = 1 - (speed / slow) ** 2 - (np.maximum(heights, 0) / (NEAR * size)) ** 2
-    evidence = np.where(seen, np.clip(evidence, -CLEAR, CLEAR), -0.05)
+    evidence = 1 - (across**2 + (ALONG * along) ** 2) / slow**2 - (np.maximum(heights, 0) / (near * size)) ** 2
+    evidence = np.where(seen, np.clip(evidence, -CLEAR, CLEAR), UNSEEN)
     return np.stack([mirrored_frames(-column, fps, 0.0, SWITCH) for column in evidence.T], -1)
+
+
+def _velocity(path: Array, reach: int) -> Array:
+    """Return the change per frame of (T, F, 3), between `reach` frames before and after, or as many as there are."""
+    frames = np.arange(len(path))
+    before, after = np.maximum(frames - reach, 0), np.minimum(frames + reach, len(path) - 1)
+    return (path[after] - path[before]) / np.maximum(after - before, 1)[:, None, None]
 
 
 def fit_floor(feet: Array, weight: Array, stands: Array, up: Array, fps: float, size: float) -> tuple[Array, float]:

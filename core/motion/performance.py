@@ -14,6 +14,7 @@ from ..errors import TrackError
 from ..interpolation import over_time
 from ..skeleton import Skeleton
 from . import bones, contacts, world
+from .balance import balanced_up
 from .root import place_root
 from .solve import Evidence, Ground, SolveSettings, solve_track
 from .tremble import tremble
@@ -87,12 +88,15 @@ class Performer:
         if self.mode != "never" and self._has_feet():
             up = world.levelled(joints, self.scores, up, self.skeleton, self.fps, self.height)
             level = self._first_level(joints, up)
+            free = joints[:, self.feet]  # once held, a foot is slow: only the free solve tells which ones were
             for round_ in range(ROUNDS):
-                found = self._contacts(joints, up, level)
-                if found.any():
-                    up, level = contacts.fit_floor(
-                        joints[:, self.feet], found.astype(float), self.stands, up, self.fps, self.size
-                    )
+                for near in (contacts.FIRST_NEAR, contacts.NEAR)[round_:]:
+                    found = self._contacts(free, joints, up, level, near)
+                    if found.any():
+                        if self.skeleton.axes is not None and self.skeleton.axes.spine == "up":
+                            up = balanced_up(joints, self.evidence.lengths, found.astype(float), self.feet, self.skeleton, self.height)
+                        feet, weight = joints[:, self.feet], found.astype(float)
+                        up, level = contacts.fit_floor(feet, weight, self.stands, up, self.fps, self.size)
                 ground = Ground(
                     up, level, self.feet, self.stands, found.astype(float), pinned=self.mode != "ground",
                 )  # fmt: skip
@@ -116,11 +120,11 @@ class Performer:
         lower = ((joints[:, self.feet] @ up) - self.stands).min(1)
         return float(np.percentile(lower[seen], 10))
 
-    def _contacts(self, joints: Array, up: Array, level: float) -> Mask:
-        feet = joints[:, self.feet]
+    def _contacts(self, feet: Array, joints: Array, up: Array, level: float, near: float) -> Mask:
         if self.mode == "always":
             return np.ones(feet.shape[:2], bool)
         seen = self.scores[:, self.feet] > 0
         assert self.evidence.noise is not None
-        heights = feet @ up - level - self.stands
-        return contacts.find_contacts(feet, seen, heights, self.evidence.noise[list(self.feet)], self.fps, self.size)
+        heights = joints[:, self.feet] @ up - level - self.stands
+        tremble_of_feet = self.evidence.noise[list(self.feet)]
+        return contacts.find_contacts(feet, seen, heights, tremble_of_feet, self.fps, self.size, near)
