@@ -18,6 +18,7 @@ SOLE = 0.04
 """How far the middle of the sole lies before the ankle, as a share of the height."""
 LEAN = 0.15
 """Radians off balance, as while one steps, that count half or less in the mean (Geman and McClure 1987)."""
+BODY = 0.25
 STEPS = 5
 
 
@@ -33,19 +34,21 @@ def centre_of_mass(joints: Array, lengths: Array, skeleton: Skeleton) -> Array:
     return np.einsum("e,tec->tc", mass / mass.sum(), middles)
 
 
-def balanced_up(joints: Array, lengths: Array, contact: Array, feet: tuple[int, ...], skeleton: Skeleton, height: float) -> Array:
+def balanced_up(
+    joints: Array, lengths: Array, contact: Array, feet: tuple[int, ...], skeleton: Skeleton, fps: float, height: float, body: Array
+) -> Array:
     """Return the direction (3,) from the standing feet to the centre of mass, in the robust mean over time.
 
-    joints: (T, J, 3) metres; contact: (T, F) 0..1, somewhere above 0.
+    joints: (T, J, 3) metres; contact: (T, F) 0..1, somewhere above 0; body: (3,) up by the body's own uprightness, which counts
+    as much as `BODY` seconds on balance.
     """
     weight = contact.sum(1)
     standing = weight > 0
     support = (joints[:, feet] * contact[..., None]).sum(1)[standing] / weight[standing, None]
     front = -body_frame(joints[standing], skeleton)[:, 1]
-    lever = centre_of_mass(joints, lengths, skeleton)[standing] - support - SOLE * height * front
-    lean = normalised(lever)
-    up = normalised(lever.sum(0))
+    lean = normalised(centre_of_mass(joints, lengths, skeleton)[standing] - support - SOLE * height * front)
+    up = body
     for _ in range(STEPS):
         off = np.linalg.norm(lean - up, axis=-1) / LEAN
-        up = normalised((((1 + off * off) ** -2)[:, None] * lever).sum(0))
+        up = normalised((((1 + off * off) ** -2)[:, None] * lean).sum(0) / fps + BODY * body)
     return up

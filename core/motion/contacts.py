@@ -13,11 +13,11 @@ from ..skeleton import USUAL_HEIGHT, Skeleton
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-SLOW = 0.4
+SLOW = 0.3
 """Metres per second below which a foot on the floor stands, at usual height; speeds go with the root of size (Froude)."""
-TREMBLING = 16.0
+TREMBLING = 10.0
 """Metres per second more for every metre by which the foot's keypoints tremble."""
-NEAR = 0.07
+NEAR = 0.05
 """Metres above the floor below which a slow foot stands, at usual height."""
 FIRST_NEAR = 0.15
 """The same while the floor is only guessed."""
@@ -27,12 +27,12 @@ SPEED_SECONDS = 0.033
 """Speeds are taken between so long before and after."""
 UNSEEN = -0.05
 """Evidence of a foot that is not seen: it stands only between frames that show it standing."""
-SWITCH = 0.6
+SWITCH = 1.0
 """What a change between standing and moving costs, in frames (at 30 a second) of clear evidence."""
 CLEAR = 1.5
 """Evidence of one frame counts no more than this."""
 
-TILT = np.radians(6)
+TILT = np.radians(4)
 """How far the first guess of up is trusted: the body's own uprightness varies by 4 degrees on the training data's clips."""
 UNEVEN = 0.02
 """Metres by which the heights of standing feet differ, at usual height."""

@@ -84,17 +84,17 @@ class Performer:
         direction, path = solve_track(self.evidence, self.start, self.settings, self.device, part(0.0, 0.5))
         joints = self._joints(direction, path)
         up = world.up_in_camera(joints, self.scores, self.rotation, self.skeleton)
+        body = up
         found, level = np.zeros((len(joints), len(self.feet)), bool), None
         if self.mode != "never" and self._has_feet():
             up = world.levelled(joints, self.scores, up, self.skeleton, self.fps, self.height)
             level = self._first_level(joints, up)
-            free = joints[:, self.feet]  # once held, a foot is slow: only the free solve tells which ones were
+            free = joints[:, self.feet]  # once held, a foot is slow and low: only the free solve tells which ones were
             for round_ in range(ROUNDS):
                 for near in (contacts.FIRST_NEAR, contacts.NEAR)[round_:]:
-                    found = self._contacts(free, joints, up, level, near)
+                    found = self._contacts(free, up, level, near)
                     if found.any():
-                        if self.skeleton.axes is not None and self.skeleton.axes.spine == "up":
-                            up = balanced_up(joints, self.evidence.lengths, found.astype(float), self.feet, self.skeleton, self.height)
+                        up = self._balanced(joints, found, body) if self._on_two_legs else up
                         feet, weight = joints[:, self.feet], found.astype(float)
                         up, level = contacts.fit_floor(feet, weight, self.stands, up, self.fps, self.size)
                 ground = Ground(
@@ -114,17 +114,25 @@ class Performer:
     def _has_feet(self) -> bool:
         return bool(self.feet) and float((self.scores[:, self.feet] > 0).any(1).mean()) > ENOUGH
 
+    @property
+    def _on_two_legs(self) -> bool:
+        return self.skeleton.axes is not None and self.skeleton.axes.spine == "up"
+
+    def _balanced(self, joints: Array, found: Mask, body: Array) -> Array:
+        contact, lengths = found.astype(float), self.evidence.lengths
+        return balanced_up(joints, lengths, contact, self.feet, self.skeleton, self.fps, self.height, body)
+
     def _first_level(self, joints: Array, up: Array) -> float:
         """Return the low end of the lower foot's heights, less the foot's own."""
         seen = (self.scores[:, self.feet] > 0).any(1)
         lower = ((joints[:, self.feet] @ up) - self.stands).min(1)
         return float(np.percentile(lower[seen], 10))
 
-    def _contacts(self, feet: Array, joints: Array, up: Array, level: float, near: float) -> Mask:
+    def _contacts(self, feet: Array, up: Array, level: float, near: float) -> Mask:
         if self.mode == "always":
             return np.ones(feet.shape[:2], bool)
         seen = self.scores[:, self.feet] > 0
         assert self.evidence.noise is not None
-        heights = joints[:, self.feet] @ up - level - self.stands
+        heights = feet @ up - level - self.stands
         tremble_of_feet = self.evidence.noise[list(self.feet)]
         return contacts.find_contacts(feet, seen, heights, tremble_of_feet, self.fps, self.size, near)
