@@ -40,9 +40,7 @@ Mask = NDArray[np.bool_]
 Numbers = dict[str, float]
 
 ROOT = Path(__file__).resolve().parent.parent
-FEET = extended(
-    "human21", HUMAN17, (("l_toe", "l_ankle"), ("r_toe", "r_ankle"), ("l_heel", "l_ankle"), ("r_heel", "r_ankle"))
-)
+FEET = extended("human21", HUMAN17, (("l_toe", "l_ankle"), ("r_toe", "r_ankle"), ("l_heel", "l_ankle"), ("r_heel", "r_ankle")))
 ANKLES = [HUMAN17.index(name) for name in ("l_ankle", "r_ankle")]
 SIZE = (1920, 1080)
 DISTANCE, ELEVATION, ROLL = (3.0, 6.0), (-5.0, 25.0), 4.0
@@ -271,7 +269,11 @@ def summary(results: list[tuple[Case, Numbers]], condition: str) -> dict[str, tu
             table[name] = (total, float(np.percentile(values, 90)) if len(values) else nan, 1.0)
             continue
         if name == "reprojection ratio":
-            values = column("reprojection") / np.maximum(column("reprojection of truth"), 1e-9) if condition != "exact" else np.array([])
+            values = (
+                column("reprojection") / np.maximum(column("reprojection of truth"), 1e-9)
+                if condition != "exact"
+                else np.array([])
+            )
         elif name == "contact f1":
             hits, false, missed = (column(f"contact {k}", UPRIGHT).sum() for k in ("hits", "false", "missed"))
             table[name] = (float(2 * hits / (2 * hits + false + missed)) if hits else nan, nan, nan)
@@ -280,7 +282,11 @@ def summary(results: list[tuple[Case, Numbers]], condition: str) -> dict[str, tu
             values = column(name, UPRIGHT if name in ("up", "floor", "slide") else ())
         raw = column(f"{name} raw")
         if len(values):
-            table[name] = (float(np.median(values)), float(np.percentile(values, 90)), float(np.median(raw)) if len(raw) else nan)
+            table[name] = (
+                float(np.median(values)),
+                float(np.percentile(values, 90)),
+                float(np.median(raw)) if len(raw) else nan,
+            )
     return table
 
 
@@ -313,7 +319,10 @@ def main() -> int:
                 numbers |= unknown_lens(case, track)
             results.append((case, numbers))
             if options.each:
-                print(f"{case.clip.name:14} {case.clip.category:9} {len(motion):4}", *(f"{k} {v:.4g};" for k, v in numbers.items()))
+                print(
+                    f"{case.clip.name:14} {case.clip.category:9} {len(motion):4}",
+                    *(f"{k} {v:.4g};" for k, v in numbers.items()),
+                )
         frames = sum(len(case.joints) for case, _ in results)
         print(f"\n{condition}: {len(results)} clips, {frames} frames")
         print(f"{'':20}{'':10}{'median':>10}{'90 %':>10}{'raw':>10}{'bar':>8}")

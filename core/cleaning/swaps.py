@@ -143,9 +143,7 @@ def _states(keypoints: Floats, scores: Floats, units: Units, size: Floats, times
         share = members.T.astype(np.float64)
         above = state[:, follow] & (follow >= 0)
         stay = _STAY * price * seconds * (weight @ share) / np.maximum(share.sum(0) * weight.mean(), 1e-9)
-        found = _cheapest(
-            np.einsum("tpk,pu->tuk", steps, share), np.einsum("tpab,pu->tuab", bends, share), above, stay, price
-        )
+        found = _cheapest(np.einsum("tpk,pu->tuk", steps, share), np.einsum("tpab,pu->tuab", bends, share), above, stay, price)
         for unit, joints in enumerate(members):
             state[:, joints] = found[:, unit, None]
     return state

@@ -35,7 +35,14 @@ def centre_of_mass(joints: Array, lengths: Array, skeleton: Skeleton) -> Array:
 
 
 def balanced_up(
-    joints: Array, lengths: Array, contact: Array, feet: tuple[int, ...], skeleton: Skeleton, fps: float, height: float, body: Array
+    joints: Array,
+    lengths: Array,
+    contact: Array,
+    feet: tuple[int, ...],
+    skeleton: Skeleton,
+    fps: float,
+    height: float,
+    body: Array,
 ) -> Array:
     """Return the direction (3,) from the standing feet to the centre of mass, in the robust mean over time.
 

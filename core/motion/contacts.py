@@ -44,9 +44,7 @@ def feet_of(skeleton: Skeleton) -> tuple[int, ...]:
     return tuple(skeleton.index(name) for name in skeleton.stature.feet) if skeleton.stature else ()
 
 
-def find_contacts(
-    feet: Array, seen: Mask, heights: Array, tremble: Array, fps: float, size: float, near: float = NEAR
-) -> Mask:
+def find_contacts(feet: Array, seen: Mask, heights: Array, tremble: Array, fps: float, size: float, near: float = NEAR) -> Mask:
     """Return (T, F) which feet stand: slow and near the floor, in spans rather than single frames (Viterbi 1967).
 
     feet: (T, F, 3) metres, in the frame of a camera that does not move; heights: (T, F) above where each stands; seen: (T, F);

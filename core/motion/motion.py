@@ -34,6 +34,7 @@ class Motion:
     keypoints: (T, J, 2) pixels as used (undistorted, canonical skeleton); scores: (T, J).
     reprojection_error: (T, J) pixels, NaN where nothing was observed.
     contacts: (T, F) which of the skeleton's feet (`Skeleton.stature`) stand on the floor; no columns where it has none.
+    evidence: (T,) which frames show the person; in the others the pose is carried over time. Empty where nobody said.
     """
 
     skeleton: Skeleton
@@ -57,6 +58,7 @@ class Motion:
     first_frame: int = 0
     report: Report = field(default_factory=Report)
     contacts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
+    evidence: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
     def __len__(self) -> int:
         return len(self.times)
@@ -89,4 +91,5 @@ class Motion:
             "scores": self.scores,
             "reprojection_error": self.reprojection_error,
             "contacts": self.contacts,
+            "evidence": self.evidence,
         }

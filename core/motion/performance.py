@@ -15,6 +15,7 @@ from ..interpolation import over_time
 from ..skeleton import Skeleton
 from . import bones, contacts, world
 from .balance import balanced_up
+from .problem import Problem
 from .root import place_root
 from .solve import Evidence, Ground, SolveSettings, solve_track
 from .tremble import tremble
@@ -25,6 +26,7 @@ Mask = NDArray[np.bool_]
 ROUNDS = 2
 """How often contacts, floor and motion are found anew, each from the others."""
 GROUNDED_STEPS = 8
+COMPARING_STEPS = 8
 ENOUGH = 0.2
 """Share of frames that must show a foot for a clip to have feet."""
 
@@ -60,6 +62,7 @@ class Performer:
         mode: str,
         settings: SolveSettings,
         device: torch.device,
+        label: str = "track",
     ) -> None:
         self.rotation, self.scores, self.skeleton = rotation, scores, skeleton
         self.fps, self.height, self.mode, self.settings, self.device = fps, height, mode, settings, device
@@ -71,7 +74,7 @@ class Performer:
         direction = bones.directions(pose, skeleton)
         path, good = place_root(bones.pose_from_directions(direction, lengths, skeleton), rays, scores)
         if not good.any():
-            raise TrackError("no frame shows enough of the body to place it before the camera.")
+            raise TrackError(f"{label}: no frame shows enough of the body to place it before the camera.")
         self.start = over_time(path, good)
         self.evidence = Evidence(direction, lengths, rays, scores, skeleton, fps, tremble(rays, self.start[:, 2]))
 
@@ -107,6 +110,12 @@ class Performer:
                 )  # fmt: skip
                 joints = self._joints(direction, path)
         return Performance(joints, path, self.evidence.lengths, up, level, found)
+
+    def free_cost(self) -> float:
+        """Return what is left unexplained by a solve without a floor: by which lenses are compared."""
+        settings = replace(self.settings, iterations=COMPARING_STEPS)
+        direction, path = solve_track(self.evidence, self.start, settings, self.device)
+        return Problem(self.evidence, direction, path, self.settings, None, self.device).cost()
 
     def _joints(self, direction: Array, path: Array) -> Array:
         return bones.pose_from_directions(direction, self.evidence.lengths, self.skeleton) + path[:, None]

@@ -5,16 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..rotation import normalised
 from ..skeleton import Skeleton
 from .problem import Problem
 
 Array = NDArray[np.float64]
+
+
+WINDOW, OVERLAP = 1500, 150
+"""Frames that are solved at once, and that one window shares with the next."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,11 @@ class SolveSettings:
     noise: float = 0.005
     tremble: float = 2.0
     prior: float = 0.2
-    acceleration: float = 10.0
-    limb_acceleration: float = 6.0
+    acceleration: float = 12.0
+    limb_acceleration: float = 8.0
     smoothing: float = 1.0
-    slide: float = 0.02
-    floor: float = 0.01
+    slide: float = 0.03
+    floor: float = 0.015
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,10 @@ class Ground:
     pinned: bool = True
     above: bool = True
 
+    def during(self, frames: slice) -> Ground:
+        """Return the ground of some of the frames."""
+        return replace(self, contact=self.contact[frames])
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -74,6 +83,10 @@ class Evidence:
     fps: float
     noise: Array | None = None
 
+    def during(self, frames: slice) -> Evidence:
+        """Return the evidence of some of the frames."""
+        return replace(self, direction=self.direction[frames], rays=self.rays[frames], scores=self.scores[frames])
+
 
 def solve_track(
     evidence: Evidence,
@@ -90,8 +103,41 @@ def solve_track(
     Minimised by Levenberg and Marquardt's method (Marquardt 1963) with robust weights, all frames at once.
     Returns directions (T, J, 3) and the root path (T, 3).
     """
+    direction = evidence.direction if start is None else start
     with single_thread():
-        return _minimise(evidence, root, settings, device, progress, ground, start)
+        if len(root) <= WINDOW:
+            return _minimise(evidence, direction, root, settings, device, progress, ground)
+        return _by_windows(evidence, direction, root, settings, device, progress, ground)
+
+
+def _by_windows(
+    evidence: Evidence,
+    direction: Array,
+    root: Array,
+    settings: SolveSettings,
+    device: torch.device,
+    progress: Callable[[float], None] | None,
+    ground: Ground | None,
+) -> tuple[Array, Array]:
+    """Solve overlapping windows, and pass smoothly from one to the next, so that memory and time grow with the frames alone."""
+    frames = len(root)
+    direction, root = direction.copy(), root.copy()
+    for first in range(0, frames - OVERLAP, WINDOW - OVERLAP):
+        part = slice(first, min(first + WINDOW, frames))
+
+        def advance(share: float, part: slice = part) -> None:
+            if progress:
+                progress((part.start + share * (part.stop - part.start)) / frames)
+
+        turned, path = _minimise(
+            evidence.during(part), direction[part], root[part], settings, device, advance,
+            ground.during(part) if ground else None,
+        )  # fmt: skip
+        shared = OVERLAP if first else 0
+        fade = np.minimum((np.arange(len(path)) + 1) / (shared + 1), 1.0)[:, None]
+        root[part] += fade * (path - root[part])
+        direction[part] = normalised(direction[part] + fade[..., None] * (turned - direction[part]))
+    return direction, root
 
 
 @contextmanager
@@ -107,14 +153,14 @@ def single_thread() -> Iterator[None]:
 
 def _minimise(
     evidence: Evidence,
+    direction: Array,
     root: Array,
     settings: SolveSettings,
     device: torch.device,
     progress: Callable[[float], None] | None,
     ground: Ground | None,
-    start: Array | None,
 ) -> tuple[Array, Array]:
-    problem = Problem(evidence, evidence.direction if start is None else start, root, settings, ground, device)
+    problem = Problem(evidence, direction, root, settings, ground, device)
     damping, cost = 1e-3, problem.cost()
     for iteration in range(settings.iterations):
         bands, gradient = problem.system()

@@ -165,7 +165,10 @@ def _candidates(
     ends = Ends.of(found, [pieces[k] for k in used_first], True, tempo)
     starts = Ends.of(found, [pieces[k] for k in used_second], False, tempo)
     cost = np.concatenate(
-        [likelihood(ends, starts, first_at[k : k + BLOCK], second_at[k : k + BLOCK], tempo) for k in range(0, len(first), BLOCK)]
+        [
+            likelihood(ends, starts, first_at[k : k + BLOCK], second_at[k : k + BLOCK], tempo)
+            for k in range(0, len(first), BLOCK)
+        ]
     )
     likely = cost < 0
     return first[likely], second[likely], cost[likely]

@@ -89,7 +89,9 @@ def _meetings(found: Detections, chains: list[Indices], rate: float) -> Iterator
     new = np.r_[True, (low[1:] != low[:-1]) | (high[1:] != high[:-1]) | (when[1:] - when[:-1] > lull)][: len(when)]
     starts = np.flatnonzero(new)
     ends = np.r_[starts[1:], len(when)] - 1
-    for start, end, *two in zip(when[starts].tolist(), when[ends].tolist(), low[starts].tolist(), high[starts].tolist(), strict=True):
+    for start, end, *two in zip(
+        when[starts].tolist(), when[ends].tolist(), low[starts].tolist(), high[starts].tolist(), strict=True
+    ):
         yield Meeting(start, end, {*two})
 
 
