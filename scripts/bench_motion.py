@@ -49,7 +49,8 @@ WIDEST, LONGEST = 24.0, 85.0
 """Millimetres of lens on a sensor 36 mm wide: one that would have to be wider shows a shorter stretch instead."""
 NEAREST = 1.5
 MOST_FRAMES, FEWEST_FRAMES = 300, 25
-UPRIGHT = ("walk", "run", "jump", "martial", "everyday", "sports", "dance")
+UPRIGHT = 30.0
+"""Degrees that the trunk may lean in nine of ten frames of a clip whose up, floor and feet are scored."""
 STANDS, LEAVES, LEVEL = 0.15, 0.35, 0.04
 """A true foot stands from where it is slower than the first to where it is faster than the second (metres per second), within so
 many metres above where it usually stands."""
@@ -72,6 +73,13 @@ class Case:
     def truth(self) -> Array:
         """(T, 17, 3) joints of the world."""
         return self.joints[:, : len(HUMAN17)]
+
+    @property
+    def upright(self) -> bool:
+        """Whether the person stands, walks or runs, on level ground."""
+        trunk = self.joints[:, HUMAN17.index("neck_base")] - self.joints[:, HUMAN17.root]
+        lean = np.degrees(np.arccos(trunk[:, 2] / np.linalg.norm(trunk, axis=-1)))
+        return bool(np.percentile(lean, 90) < UPRIGHT) and self.clip.category != "climb_obstacle"
 
     def track(self, condition: str, seed: int) -> KeypointTrack:
         """Return what a detector makes of it."""
@@ -258,8 +266,8 @@ def summary(results: list[tuple[Case, Numbers]], condition: str) -> dict[str, tu
     table: dict[str, tuple[float, float, float]] = {}
     nan = float("nan")
 
-    def column(name: str, categories: tuple[str, ...] = ()) -> Array:
-        return np.array([n[name] for c, n in results if name in n and (not categories or c.clip.category in categories)])
+    def column(name: str, upright: bool = False) -> Array:
+        return np.array([n[name] for c, n in results if name in n and (c.upright or not upright)])
 
     for name, _, _ in ROWS:
         if name in ("mpjpe ratio", "acceleration ratio"):
@@ -275,11 +283,11 @@ def summary(results: list[tuple[Case, Numbers]], condition: str) -> dict[str, tu
                 else np.array([])
             )
         elif name == "contact f1":
-            hits, false, missed = (column(f"contact {k}", UPRIGHT).sum() for k in ("hits", "false", "missed"))
+            hits, false, missed = (column(f"contact {k}", upright=True).sum() for k in ("hits", "false", "missed"))
             table[name] = (float(2 * hits / (2 * hits + false + missed)) if hits else nan, nan, nan)
             continue
         else:
-            values = column(name, UPRIGHT if name in ("up", "floor", "slide") else ())
+            values = column(name, upright=name in ("up", "floor", "slide"))
         raw = column(f"{name} raw")
         if len(values):
             table[name] = (

@@ -17,10 +17,9 @@ SLOW = 0.3
 """Metres per second below which a foot on the floor stands, at usual height; speeds go with the root of size (Froude)."""
 TREMBLING = 10.0
 """Metres per second more for every metre by which the foot's keypoints tremble."""
-NEAR = 0.05
-"""Metres above the floor below which a slow foot stands, at usual height."""
-FIRST_NEAR = 0.15
-"""The same while the floor is only guessed."""
+NEARER = (0.15, 0.1, 0.08, 0.07, 0.07)
+"""Metres above the floor below which a slow foot stands, at usual height: ever less while up, floor and contacts are found, each
+from the others."""
 ALONG = 0.5
 """What speed along the line of sight counts, to that across it."""
 SPEED_SECONDS = 0.033
@@ -44,7 +43,7 @@ def feet_of(skeleton: Skeleton) -> tuple[int, ...]:
     return tuple(skeleton.index(name) for name in skeleton.stature.feet) if skeleton.stature else ()
 
 
-def find_contacts(feet: Array, seen: Mask, heights: Array, tremble: Array, fps: float, size: float, near: float = NEAR) -> Mask:
+def find_contacts(feet: Array, seen: Mask, heights: Array, tremble: Array, fps: float, size: float, near: float = NEARER[-1]) -> Mask:
     """Return (T, F) which feet stand: slow and near the floor, in spans rather than single frames (Viterbi 1967).
 
     feet: (T, F, 3) metres, in the frame of a camera that does not move; heights: (T, F) above where each stands; seen: (T, F);

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 from ..errors import TrackError
 from ..interpolation import over_time
+from ..lifter.anatomy import body_frame
+from ..rig.bones import bone_table
+from ..rig.rest import rest_pose
+from ..rotation import normalised
 from ..skeleton import Skeleton
 from . import bones, contacts, world
 from .balance import balanced_up
@@ -27,6 +31,8 @@ ROUNDS = 2
 """How often contacts, floor and motion are found anew, each from the others."""
 GROUNDED_STEPS = 8
 COMPARING_STEPS = 8
+HARDLY = 0.05
+"""Share of frames up to which a leg is taken never to be seen."""
 ENOUGH = 0.2
 """Share of frames that must show a foot for a clip to have feet."""
 
@@ -88,13 +94,18 @@ class Performer:
         joints = self._joints(direction, path)
         up = world.up_in_camera(joints, self.scores, self.rotation, self.skeleton)
         body = up
+        hidden = self._hidden_legs()
+        if hidden:
+            direction = self._rested(direction, joints, up, hidden)
+            self.evidence = replace(self.evidence, direction=self._rested(self.evidence.direction, joints, up, hidden))
+            joints = self._joints(direction, path)
         found, level = np.zeros((len(joints), len(self.feet)), bool), None
         if self.mode != "never" and self._has_feet():
             up = world.levelled(joints, self.scores, up, self.skeleton, self.fps, self.height)
             level = self._first_level(joints, up)
             free = joints[:, self.feet]  # once held, a foot is slow and low: only the free solve tells which ones were
             for round_ in range(ROUNDS):
-                for near in (contacts.FIRST_NEAR, contacts.NEAR)[round_:]:
+                for near in contacts.NEARER if not round_ else contacts.NEARER[-1:]:
                     found = self._contacts(free, up, level, near)
                     if found.any():
                         up = self._balanced(joints, found, body) if self._on_two_legs else up
@@ -122,6 +133,28 @@ class Performer:
 
     def _has_feet(self) -> bool:
         return bool(self.feet) and float((self.scores[:, self.feet] > 0).any(1).mean()) > ENOUGH
+
+    def _hidden_legs(self) -> list[int]:
+        """Return the joints of legs that the clip never shows, from the feet up, as where the picture ends above them."""
+        shown = (self.scores > 0).mean(0)
+        paired = self.skeleton.mirror != np.arange(len(self.skeleton))
+        hidden: set[int] = set()
+        for joint in self.feet:
+            while paired[joint] and shown[joint] < HARDLY and paired[self.skeleton.parents[joint]]:
+                hidden.add(joint)
+                joint = self.skeleton.parents[joint]
+        return sorted(hidden)
+
+    def _rested(self, direction: Array, joints: Array, up: Array, hidden: list[int]) -> Array:
+        """Return directions (T, J, 3) with the bones to hidden joints as they are at rest, under a body that faces as it does."""
+        table = bone_table(self.skeleton, joints)
+        at_rest = bones.directions(rest_pose(table, self.evidence.lengths).joints[None], self.skeleton)[0]
+        back = body_frame(joints, self.skeleton)[:, 1]
+        back = normalised(back - (back @ up)[:, None] * up, (0.0, 0.0, 1.0))
+        axes = np.stack([np.cross(back, up), back, np.broadcast_to(up, back.shape)], 1)
+        result = direction.copy()
+        result[:, hidden] = at_rest[hidden] @ axes
+        return result
 
     @property
     def _on_two_legs(self) -> bool:
