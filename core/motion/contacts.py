@@ -79,10 +79,10 @@ def fit_floor(feet: Array, weight: Array, stands: Array, up: Array, fps: float, 
     sideways = normalised(np.cross(up, np.eye(3)[np.abs(up).argmin()]))
     ahead = np.cross(up, sideways)
     normal, spread = up, np.inf
-    level = weighted_median(points @ up - lift, weight)
+    level = weighted_quantile(points @ up - lift, weight)
     for _ in range(STEPS):
         off = np.abs(points @ normal - lift - level)
-        spread = max(UNEVEN * size, min(spread, 1.5 * weighted_median(off, weight)))
+        spread = max(UNEVEN * size, min(spread, 1.5 * weighted_quantile(off, weight)))
         each = min(1.0, 2 / fps) / spread**2
         robust = each * weight / (1 + (off / spread) ** 2) ** 2
         # The tilt turns about the feet's middle, so that slope and level do not mix.
@@ -96,11 +96,11 @@ def fit_floor(feet: Array, weight: Array, stands: Array, up: Array, fps: float, 
     return normal, level
 
 
-def weighted_median(values: Array, weights: Array) -> float:
-    """Return the least of (N,) values up to which half of the weight lies."""
+def weighted_quantile(values: Array, weights: Array, share: float = 0.5) -> float:
+    """Return the least of (N,) values up to which a share of the weight lies: half of it up to the median."""
     order = np.argsort(values)
     total = np.cumsum(weights[order])
-    return float(values[order][min(np.searchsorted(total, 0.5 * total[-1]), len(values) - 1)])
+    return float(values[order][min(np.searchsorted(total, share * total[-1]), len(values) - 1)])
 
 
 def size_of(height: float) -> float:

@@ -31,6 +31,10 @@ ROUNDS = 2
 """How often contacts, floor and motion are found anew, each from the others."""
 GROUNDED_STEPS = 8
 COMPARING_STEPS = 8
+FIRST_SLOW = 0.5
+"""Metres per second of a foot, at usual height, that tells a third as much about the floor as a still one."""
+FIRST_SHARE = 0.1
+"""Of the time in which a foot is slow, how much may be spent below the floor's first guess."""
 HARDLY = 0.05
 """Share of frames up to which a leg is taken never to be seen."""
 ENOUGH = 0.2
@@ -106,7 +110,9 @@ class Performer:
             free = joints[:, self.feet]  # once held, a foot is slow and low: only the free solve tells which ones were
             for round_ in range(ROUNDS):
                 for near in contacts.NEARER if not round_ else contacts.NEARER[-1:]:
-                    found = self._contacts(free, up, level, near)
+                    held, found = found, self._contacts(free, up, level, near)
+                    if round_:  # the feet that were not held are told better where the others were
+                        found = self._contacts(joints[:, self.feet], up, level, near) & (found | ~held)
                     if found.any():
                         up = self._balanced(joints, found, body) if self._on_two_legs else up
                         feet, weight = joints[:, self.feet], found.astype(float)
@@ -165,10 +171,15 @@ class Performer:
         return balanced_up(joints, lengths, contact, self.feet, self.skeleton, self.fps, self.height, body)
 
     def _first_level(self, joints: Array, up: Array) -> float:
-        """Return the low end of the lower foot's heights, less the foot's own."""
-        seen = (self.scores[:, self.feet] > 0).any(1)
-        lower = ((joints[:, self.feet] @ up) - self.stands).min(1)
-        return float(np.percentile(lower[seen], 10))
+        """Return the low end of the lower foot's heights while it is slow, less the foot's own."""
+        feet = joints[:, self.feet]
+        heights = feet @ up - self.stands
+        lower = heights.argmin(1)[:, None]
+        speed = np.linalg.norm(np.gradient(feet, axis=0), axis=-1) * self.fps if len(feet) > 1 else np.zeros(heights.shape)
+        slow = np.exp(-((speed / (FIRST_SLOW * self.size**0.5)) ** 2)) + 1e-6
+        weight = np.where(self.scores[:, self.feet] > 0, slow, 1e-9)
+        low, weight = (np.take_along_axis(x, lower, 1)[:, 0] for x in (heights, weight))
+        return contacts.weighted_quantile(low, weight, FIRST_SHARE)
 
     def _contacts(self, feet: Array, up: Array, level: float, near: float) -> Mask:
         if self.mode == "always":

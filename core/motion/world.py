@@ -14,6 +14,7 @@ from ..rotation import (
     quaternion_from_matrix,
 )
 from ..skeleton import USUAL_HEIGHT, Skeleton
+from .contacts import weighted_quantile
 
 Array = NDArray[np.float64]
 
@@ -85,7 +86,7 @@ def levelled(joints: Array, scores: Array, up: Array, skeleton: Skeleton, fps: f
         standing = seen * np.exp(-((speed / stands) ** 2))
         # Where the first guess slopes, a long way's feet lie far off one level: what counts as near shrinks as it mends.
         off = np.abs(lower @ normal - floor)
-        level = max(FOOT_LEVEL * size, min(level, 1.5 * weighted_median(off, standing)))
+        level = max(FOOT_LEVEL * size, min(level, 1.5 * weighted_quantile(off, standing)))
         each = min(1.0, 2 / fps) / level**2
         weight = standing / (1 + (off / level) ** 2) ** 2
         rows = np.stack([lower @ sideways, lower @ ahead, -np.ones(len(lower))], -1)
@@ -93,13 +94,6 @@ def levelled(joints: Array, scores: Array, up: Array, skeleton: Skeleton, fps: f
         a, b, floor = np.linalg.solve(system, each * (rows.T * weight) @ -(lower @ up))
         normal = normalised(up + a * sideways + b * ahead)
     return normal
-
-
-def weighted_median(values: Array, weights: Array) -> float:
-    """Return the least of (N,) values up to which half of the weight lies."""
-    order = np.argsort(values)
-    total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, 0.5 * total[-1])])
 
 
 def _feet_in_pairs(skeleton: Skeleton) -> list[list[int]]:
