@@ -154,6 +154,7 @@ class _Run:
             with self.stage("focal length", 0.15, 0.3):
                 track = track.replace(intrinsics=self._estimated(track, lifter, fps))
         camera = track.intrinsics
+        assert camera is not None and track.fps is not None
         self._tell_camera(camera)
         with self.stage("lift", 0.3, 0.4):
             lifted, performer = self._performer(track, lifter, fps)

@@ -11,10 +11,11 @@ from typing import Any
 class Report:
     """Facts about one lift, filled stage by stage.
 
-    Reprojection errors are pixels (`by_joint` has medians); `focal_uncertainty` is a standard deviation in percent, None where
+    Reprojection errors are pixels (`by_joint` has medians). `focal_uncertainty` is a standard deviation in percent, None where
     the focal length was known; `jitter` the mean jerk of the joints, m/s3; `foot_slide` the median speed of feet in contact,
-    cm/s, None without contacts; `spans_without_evidence` the first and last source frames of spans that show nobody; `seconds` maps stage names to durations; `cleaned` counts changed keypoints by kind;
-    `worst_frames` are source frame numbers to look at. `warnings` ask for something; `notes` only say how it was read.
+    cm/s, None without contacts; `spans_without_evidence` the first and last source frames of spans that show nobody. `seconds`
+    maps stage names to durations; `cleaned` counts changed keypoints by kind; `worst_frames` are source frame numbers to look
+    at. `warnings` ask for something; `notes` only say how it was read.
     """
 
     source: str = ""

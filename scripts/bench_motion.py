@@ -52,8 +52,8 @@ MOST_FRAMES, FEWEST_FRAMES = 300, 25
 UPRIGHT = 30.0
 """Degrees that the trunk may lean in nine of ten frames of a clip whose up, floor and feet are scored."""
 STANDS, LEAVES, LEVEL = 0.15, 0.35, 0.04
-"""A true foot stands from where it is slower than the first to where it is faster than the second (metres per second), within so
-many metres above where it usually stands."""
+"""A true foot stands from where it is slower than the first to where it is faster than the second (metres per second), no more
+metres than the third above where it usually stands."""
 QUICK = 24
 """Clips of a run without --all."""
 

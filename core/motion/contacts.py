@@ -18,8 +18,8 @@ SLOW = 0.3
 TREMBLING = 10.0
 """Metres per second more for every metre by which the foot's keypoints tremble."""
 NEARER = (0.15, 0.1, 0.08, 0.07, 0.07)
-"""Metres above the floor below which a slow foot stands, at usual height: ever less while up, floor and contacts are found, each
-from the others."""
+"""Metres above the floor below which a slow foot stands, at usual height: ever less, while up, floor and contacts are found
+from one another."""
 ALONG = 0.5
 """What speed along the line of sight counts, to that across it."""
 SPEED_SECONDS = 0.033
@@ -43,7 +43,9 @@ def feet_of(skeleton: Skeleton) -> tuple[int, ...]:
     return tuple(skeleton.index(name) for name in skeleton.stature.feet) if skeleton.stature else ()
 
 
-def find_contacts(feet: Array, seen: Mask, heights: Array, tremble: Array, fps: float, size: float, near: float = NEARER[-1]) -> Mask:
+def find_contacts(
+    feet: Array, seen: Mask, heights: Array, tremble: Array, fps: float, size: float, near: float = NEARER[-1]
+) -> Mask:
     """Return (T, F) which feet stand: slow and near the floor, in spans rather than single frames (Viterbi 1967).
 
     feet: (T, F, 3) metres, in the frame of a camera that does not move; heights: (T, F) above where each stands; seen: (T, F);

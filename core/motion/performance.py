@@ -152,7 +152,7 @@ class Performer:
         return sorted(hidden)
 
     def _rested(self, direction: Array, joints: Array, up: Array, hidden: list[int]) -> Array:
-        """Return directions (T, J, 3) with the bones to hidden joints as they are at rest, under a body that faces as it does."""
+        """Return directions (T, J, 3) with the bones to hidden joints as they are at rest, facing as the body does."""
         table = bone_table(self.skeleton, joints)
         at_rest = bones.directions(rest_pose(table, self.evidence.lengths).joints[None], self.skeleton)[0]
         back = body_frame(joints, self.skeleton)[:, 1]

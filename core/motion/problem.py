@@ -131,7 +131,7 @@ class Problem:
         jacobian = x.new_zeros(frames, joints, 3, 3 + 2 * len(self.bones))
         jacobian[..., :3] = torch.eye(3, dtype=x.dtype, device=x.device)
         jacobian[..., 3:] = torch.einsum("jb,tbcd->tjcbd", self.chain, basis).flatten(3)
-        # Reprojection: the error of a joint is depth (x/z - n) / noise, its derivative (1, 0, -x/z; 0, 1, -y/z) depth/z / noise.
+        # Reprojection: the error is depth (x/z - n) / noise, its derivative (1, 0, -x/z; 0, 1, -y/z) depth/z / noise.
         across = x[..., :2] / depth
         error = (across - self.plane) * (self.depth / self.noise)
         weight = self.weight / (1 + error.square().sum(-1) / 2)

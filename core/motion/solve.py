@@ -26,11 +26,12 @@ WINDOW, OVERLAP = 1500, 150
 class SolveSettings:
     """Weights of the solve's terms; every one is a standard deviation.
 
-    `noise`: metres, at an actor of usual height (others in proportion), of the error of keypoints that do not tremble; `tremble`:
-    what their measured trembling adds, which lasts longer than the frame in which it is measured; larger errors count less and less. `prior`: radians of a bone's direction around the lifted one. `acceleration`: metres per second squared of the trunk's
-    joints, `limb_acceleration` what each further joint along a limb adds (of actors of any size: all move by shares of gravity,
-    Froude); larger ones count less and less, so that peaks stay. `smoothing` scales that term; 0 turns it off. `slide` metres
-    per second of a foot in contact, `floor` metres of its height.
+    `noise`: metres, at an actor of usual height (others in proportion), of the error of keypoints that do not tremble;
+    `tremble`: by how much their measured trembling adds to it; larger errors count less and less. `prior`: radians of a bone's
+    direction around the lifted one. `acceleration`: metres per second squared of the trunk's joints, `limb_acceleration`: what
+    each further joint along a limb adds (of actors of any size: all move by shares of gravity, Froude); larger ones count less
+    and less, so that peaks stay. `smoothing` scales that term; 0 turns it off. `slide`: metres per second of a foot in contact,
+    `floor`: metres of its height.
     """
 
     iterations: int = 20
@@ -72,7 +73,7 @@ class Evidence:
     """What a solve is made from. T frames, J joints, camera frame.
 
     direction: (T, J, 3) lifted unit vectors from parent to joint, the start and the prior; lengths: (J,) metres;
-    rays: (T, J, 3) with z = 1, NaN where unseen; scores: (T, J). noise: (J,) metres by which the keypoints are found to tremble.
+    rays: (T, J, 3) with z = 1, NaN where unseen; scores: (T, J). noise: (J,) metres by which the keypoints tremble.
     """
 
     direction: Array
@@ -142,7 +143,7 @@ def _by_windows(
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """Run torch on one thread meanwhile: shared out, matrices of a few frames each wait for one another more than they compute."""
+    """Run torch on one thread meanwhile: shared out, matrices of a few frames wait for one another more than they compute."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
