@@ -12,6 +12,9 @@ from .track import KeypointTrack
 
 GUESSED_FPS = Fraction(30)
 
+ASSUMED = "assumed"
+"""The source of a camera nobody told about."""
+
 GUESSED_FOV = np.radians(55.0)
 """Of a camera nobody told about: between a phone's main camera (65 to 70 degrees) and a 50 mm lens (40)."""
 
@@ -28,4 +31,4 @@ def guessed_size(track: KeypointTrack) -> tuple[int, int]:
 
 def assumed_camera(track: KeypointTrack) -> Intrinsics:
     """Return a camera for a track whose own is unknown: the usual field of view over its image."""
-    return Intrinsics.from_fov(*(track.image_size or guessed_size(track)), GUESSED_FOV, "assumed")
+    return Intrinsics.from_fov(*(track.image_size or guessed_size(track)), GUESSED_FOV, ASSUMED)

@@ -75,6 +75,34 @@ def acceleration_error(estimate: Array, truth: Array, fps: float) -> Array:
     return np.linalg.norm(np.diff(estimate - truth, n=2, axis=0), axis=-1).mean(-1) * fps * fps
 
 
+def aligned_per_clip(estimate: Array, truth: Array) -> Array:
+    """Return the estimate (T, J, 3) after the one similarity that brings all its frames closest to the truth."""
+    scale, rotation, translation = procrustes(estimate.reshape(-1, 3), truth.reshape(-1, 3))
+    return scale * estimate @ rotation.T + translation
+
+
+def jitter(joints: Array, fps: float) -> Array:
+    """Return (T-3,) mean lengths of the joints' jerks, per second cubed."""
+    return np.linalg.norm(np.diff(joints, n=3, axis=0), axis=-1).mean(-1) * fps**3
+
+
+def foot_slide(feet: Array, contacts: NDArray[np.bool_], fps: float) -> Array:
+    """Return the speeds (N,) per second of feet (T, F, 3) in all the steps from frame to frame that stay in contact (T, F)."""
+    speed = np.linalg.norm(np.diff(feet, axis=0), axis=-1) * fps
+    return speed[contacts[1:] & contacts[:-1]]
+
+
+def f1_score(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    """Return the harmonic mean of precision and recall; 1 where there is nothing to find and nothing was found."""
+    hits, wrong = int((found & truth).sum()), int((found ^ truth).sum())
+    return 2 * hits / (2 * hits + wrong) if hits or wrong else 1.0
+
+
+def angle_between(a: Array, b: Array) -> float:
+    """Return the angle in radians between two directions (3,)."""
+    return float(np.arctan2(np.linalg.norm(np.cross(a, b)), a @ b))
+
+
 def rotation_angle(a: Array, b: Array) -> Array:
     """Return the angles (...) in radians, 0 to pi, between rotations (..., 3, 3).
 

@@ -6,21 +6,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .assumptions import GUESSED_FOV, GUESSED_FPS, assumed_camera, guessed_size
+from .assumptions import ASSUMED, GUESSED_FPS, assumed_camera, guessed_size
 from .camera import Intrinsics, project, unproject
 from .cleaning import CleaningSettings, clean
 from .errors import SettingsError, TrackError
-from .interpolation import over_time
 from .layouts import to_canonical
 from .lifter.device import resolve_device
 from .lifter.weights import DEFAULT, find
+from .metrics import foot_slide, jitter
 from .motion.motion import Motion
 from .report import Report
 from .skeleton import Skeleton, usual_height
@@ -28,11 +28,14 @@ from .track import KeypointTrack, exact_rate
 
 if TYPE_CHECKING:
     from .lifter.inference import Lifter
+    from .lifter.lift_track import LiftedTrack
+    from .motion.performance import Performer
 
 Array = NDArray[np.float64]
 Progress = Callable[[float, str], None]
 
 CAMERA_MODES = ("static", "orbit")
+CONTACT_MODES = ("auto", "always", "never", "ground")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class LiftSettings:
     weights: a name or a file.
     fps, image_size, intrinsics, fov (radians over the larger side): override or supply what the track does not say.
     smoothing: strength of the solve's smoothing, 0 for none, 1 for the usual.
+    contacts: 'auto' (feet stay where they are found to stand), 'always' (both stand all the time), 'never' (no floor holds
+    anything), 'ground' (a floor that no foot goes below, but that holds none).
     Raises `SettingsError` where a value is out of range.
     """
 
@@ -56,6 +61,7 @@ class LiftSettings:
     fov: float | None = None
     intrinsics: Intrinsics | None = None
     smoothing: float = 1.0
+    contacts: str = "auto"
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
 
     def __post_init__(self) -> None:
@@ -65,6 +71,8 @@ class LiftSettings:
             raise SettingsError(f"an actor height of {self.actor_height:g} m is out of range (0.05 to 50 m).")
         if self.fps is not None and not 0 < self.fps <= 10000:
             raise SettingsError(f"a frame rate of {float(self.fps):g} is out of range.")
+        if self.contacts not in CONTACT_MODES:
+            raise SettingsError(f"there is no contact mode '{self.contacts}'; known are {', '.join(CONTACT_MODES)}.")
         if self.smoothing < 0:
             raise SettingsError("smoothing cannot be negative.")
 
@@ -153,64 +161,99 @@ class _Run:
         track, self.report.cleaned = clean(track, self.settings.cleaning)
         track = to_canonical(track, skeleton).undistorted(camera)
         self.report.fps = f"{float(fps):.6g}"
-        self.report.camera = (
-            f"{camera.width} x {camera.height}, focal length {camera.fx:.0f} px, "
-            f"field of view {np.degrees(camera.fov):.1f} degrees ({camera.source or 'given'})"
-        )
         self.report.notes += track.notes
         return track
 
     def solve(self, track: KeypointTrack, lifter: Lifter, first: Motion | None = None) -> Motion:
         """Lift the canonical track and solve it for one body, one root path and one camera: the first person's if any."""
-        from .lifter.lift_track import lift_track
-        from .motion import bones, root, solve, world
+        from .motion import world
         from .rig.bones import bone_table
         from .rig.rest import rest_pose
 
-        settings, skeleton, camera = self.settings, track.skeleton, track.intrinsics
-        assert camera is not None and track.fps is not None
+        settings, skeleton = self.settings, track.skeleton
+        assert track.intrinsics is not None and track.fps is not None
         fps = _sampling_rate(track)
-        height = self.report.actor_height = settings.actor_height or usual_height(skeleton)
-        with self.stage("lift", 0.15, 0.4):
-            lifted = lift_track(track, lifter, fps, self.advance)
+        self.report.actor_height = settings.actor_height or usual_height(skeleton)
+        if track.intrinsics.source == ASSUMED:
+            with self.stage("focal length", 0.15, 0.3):
+                track = track.replace(intrinsics=first.intrinsics if first else self._estimated(track, lifter, fps))
+        camera = track.intrinsics
+        assert camera is not None and track.fps is not None
+        self._tell_camera(camera)
+        with self.stage("lift", 0.3, 0.4):
+            lifted, performer = self._performer(track, lifter, fps)
             pose, rotation = lifted.pose, lifted.rotation
         with self.stage("solve", 0.4, 0.95):
-            rays = unproject(track.keypoints, camera)
-            lengths = bones.bone_lengths(pose, track.observed, skeleton, height)
-            direction = bones.directions(pose, skeleton)
-            start, good = root.place_root(bones.pose_from_directions(direction, lengths, skeleton), rays, track.scores)
-            if not good.any():
-                raise TrackError(f"{track.label}: no frame shows enough of the body to place it before the camera.")
-            start = over_time(start, good)
-            direction, path = solve.solve_track(
-                solve.Evidence(direction, lengths, rays, track.scores, skeleton, fps),
-                start,
-                solve.SolveSettings(smoothing=settings.smoothing),
-                lifter.device,
-                self.advance,
-            )
-            joints = bones.pose_from_directions(direction, lengths, skeleton) + path[:, None]
+            performance = performer.perform(self.advance, _floor_of(first) if first else None)
+            joints, lengths = performance.joints, performance.lengths
         with self.stage("camera", 0.95, 1.0):
             if first is not None:
                 turn, shift = first.camera_rotation, first.camera_translation
             elif settings.camera_mode == "static":
-                up = world.up_in_camera(joints, track.scores, rotation, skeleton)
-                up = world.levelled(joints, track.scores, up, skeleton, fps, height)
-                r, t = world.static_camera(joints, track.scores, up, skeleton, height)
+                up, level = performance.up, performance.level
+                r, t = world.static_camera(joints, track.scores, up, skeleton, self.report.actor_height, level)
                 turn, shift = np.tile(r, (len(track), 1, 1)), np.tile(t, (len(track), 1))
             else:
                 at_rest = rest_pose(bone_table(skeleton, joints), lengths).joints
-                turn, shift = world.orbit_camera(path, rotation, float(at_rest[skeleton.root, 2]), fps)
+                turn, shift = world.orbit_camera(performance.path, rotation, float(at_rest[skeleton.root, 2]), fps)
             joints_world = np.einsum("tba,tjb->tja", turn, joints - shift[:, None])
         error = np.linalg.norm(project(joints, camera) - track.keypoints, axis=-1)
         self._judge(track, error, lifted.flipped, lifted.empty)
+        self._judge_motion(track, joints_world, performance.contacts, lifted.empty, fps)
         return Motion(
             skeleton=skeleton, times=track.frame_times(), fps=track.fps, joints_world=joints_world, joints_camera=joints,
             lifted=pose, canonical=lifted.canonical, teacher_rotation=rotation, intrinsics=camera, camera_rotation=turn,
             camera_translation=shift, camera_mode=settings.camera_mode, bone_lengths=lengths, keypoints=track.keypoints,
             scores=track.scores, reprojection_error=error, person=track.person, source=track.source,
-            first_frame=track.first_frame, report=self.report,
+            first_frame=track.first_frame, report=self.report, contacts=performance.contacts,
+            evidence=~lifted.empty,
         )  # fmt: skip
+
+    def _performer(
+        self, track: KeypointTrack, lifter: Lifter, fps: float, quiet: bool = False
+    ) -> tuple[LiftedTrack, Performer]:
+        """Lift a canonical track, and make ready to solve it."""
+        from .lifter.lift_track import lift_track
+        from .motion.performance import Performer
+        from .motion.solve import SolveSettings
+
+        assert track.intrinsics is not None
+        lifted = lift_track(track, lifter, fps, None if quiet else self.advance)
+        rays = unproject(track.keypoints, track.intrinsics)
+        settings = SolveSettings(smoothing=self.settings.smoothing)
+        performer = Performer(
+            lifted.pose, lifted.rotation, rays, track.scores, track.skeleton, fps, self.report.actor_height,
+            self.settings.contacts, settings, lifter.device, track.label,
+        )  # fmt: skip
+        return lifted, performer
+
+    def _estimated(self, track: KeypointTrack, lifter: Lifter, fps: float) -> Intrinsics:
+        """Return the track's assumed camera with the focal length under which the solve leaves least unexplained."""
+        from .motion.focal import estimate_focal, telling_frames
+
+        camera = track.intrinsics
+        assert camera is not None
+        seen = np.where(track.observed.sum(1)[:, None] > 2, track.keypoints[..., 1], 0.0)
+        frames = telling_frames(np.nanmax(seen, 1) - np.nanmin(seen, 1))
+        part = track.replace(
+            keypoints=track.keypoints[frames], scores=track.scores[frames], times=track.frame_times()[frames]
+        )  # fmt: skip
+        if part.observed.sum(1).max() < 3:
+            return camera
+
+        def cost(focal: float) -> float:
+            lens = replace(camera, fx=focal, fy=focal)
+            return self._performer(part.replace(intrinsics=lens), lifter, fps, quiet=True)[1].free_cost()
+
+        focal, deviation = estimate_focal(cost, camera.fx, max(camera.width, camera.height), fps, self.advance)
+        self.report.focal_uncertainty = round(100 * deviation, 1)
+        return replace(camera, fx=focal, fy=focal, source=f"estimated from the track, +- {100 * deviation:.0f} %")
+
+    def _tell_camera(self, camera: Intrinsics) -> None:
+        self.report.camera = (
+            f"{camera.width} x {camera.height}, focal length {camera.fx:.0f} px, "
+            f"field of view {np.degrees(camera.fov):.1f} degrees ({camera.source or 'given'})"
+        )
 
     def _frame_rate(self, track: KeypointTrack) -> Fraction:
         fps = self.settings.fps or track.fps
@@ -233,7 +276,7 @@ class _Run:
         if settings.fov is not None:
             return Intrinsics.from_fov(*size, settings.fov, "given field of view")
         self.report.warnings.append(
-            f"the camera is unknown; a field of view of {np.degrees(GUESSED_FOV):.0f} degrees was assumed: set it."
+            "the camera is unknown; its field of view was estimated from the track, which is never sure: set it if you know it."
         )
         return assumed_camera(track.replace(image_size=size))
 
@@ -247,6 +290,34 @@ class _Run:
         limit = 3 * max(report.reprojection_95, 1e-9)
         worst = [int(t) for t in np.argsort(-per_frame)[:5] if per_frame[t] > limit]
         report.worst_frames = sorted(track.first_frame + t for t in worst)
+
+        report.reprojection_by_joint = {
+            name: round(float(np.median(column[np.isfinite(column)])), 3)
+            for name, column in zip(track.skeleton.joint_names, error.T, strict=True)
+            if np.isfinite(column).any()
+        }
+
+    def _judge_motion(
+        self, track: KeypointTrack, world: Array, contacts: NDArray[np.bool_], empty: NDArray[np.bool_], fps: float
+    ) -> None:
+        report, feet = self.report, contacts.shape[1]
+        if len(world) > 3:
+            report.jitter = round(float(jitter(world, fps).mean()), 1)
+        if feet and contacts.any():
+            names = track.skeleton.stature.feet if track.skeleton.stature else ()
+            slide = foot_slide(world[:, [track.skeleton.index(name) for name in names]], contacts, fps)
+            report.foot_slide = round(100 * float(np.median(slide)), 2) if len(slide) else 0.0
+            report.frames_in_contact = int(contacts.any(1).sum())
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], empty, [False]]).astype(int)))
+        report.spans_without_evidence = [
+            [track.first_frame + int(a), track.first_frame + int(b) - 1] for a, b in zip(edges[::2], edges[1::2], strict=True)
+        ]
+
+
+def _floor_of(motion: Motion) -> tuple[Array, float]:
+    """Return up (3,) and the floor's level, up . x, in the frame of a motion's camera, which stands still."""
+    up = motion.camera_rotation[0, :, 2]
+    return up, float(up @ motion.camera_translation[0])
 
 
 def _sampling_rate(track: KeypointTrack) -> float:

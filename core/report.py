@@ -11,8 +11,11 @@ from typing import Any
 class Report:
     """Facts about one lift, filled stage by stage.
 
-    Reprojection errors are pixels; `seconds` maps stage names to durations; `cleaned` counts changed keypoints by kind;
-    `worst_frames` are source frame numbers to look at. `warnings` ask for something; `notes` only say how it was read.
+    Reprojection errors are pixels (`by_joint` has medians). `focal_uncertainty` is a standard deviation in percent, None where
+    the focal length was known; `jitter` the mean jerk of the joints, m/s3; `foot_slide` the median speed of feet in contact,
+    cm/s, None without contacts; `spans_without_evidence` the first and last source frames of spans that show nobody. `seconds`
+    maps stage names to durations; `cleaned` counts changed keypoints by kind; `worst_frames` are source frame numbers to look
+    at. `warnings` ask for something; `notes` only say how it was read.
     """
 
     source: str = ""
@@ -26,6 +29,12 @@ class Report:
     actor_height: float = 0.0
     reprojection_median: float = 0.0
     reprojection_95: float = 0.0
+    reprojection_by_joint: dict[str, float] = field(default_factory=dict)
+    focal_uncertainty: float | None = None
+    jitter: float = 0.0
+    foot_slide: float | None = None
+    frames_in_contact: int = 0
+    spans_without_evidence: list[list[int]] = field(default_factory=list)
     frames_without_person: int = 0
     mirrored_frames: int = 0
     worst_frames: list[int] = field(default_factory=list)
@@ -48,10 +57,17 @@ class Report:
             f"camera: {self.camera}",
             f"weights {self.weights} on {self.device}; {total:.2f} s ({stages})",
         ]
+        if self.foot_slide is not None:
+            lines.append(
+                f"feet stand in {self.frames_in_contact} frames, where they slide by {self.foot_slide:.1f} cm/s in the median"
+            )
         if self.cleaned:
             lines.append("cleaned: " + ", ".join(f"{count} {kind}" for kind, count in self.cleaned.items()))
         if self.frames_without_person:
-            lines.append(f"{self.frames_without_person} frames show nobody; the pose there is carried over time")
+            spans = ", ".join(
+                f"{first} to {last}" if last > first else str(first) for first, last in self.spans_without_evidence
+            )
+            lines.append(f"{self.frames_without_person} frames show nobody ({spans}); the pose there is carried over time")
         if self.mirrored_frames:
             lines.append(f"{self.mirrored_frames} frames were mirrored in depth, so that knees and elbows bend the right way")
         if self.worst_frames:

@@ -33,6 +33,8 @@ class Motion:
     bone_lengths: (J,) metres, from each joint to its parent; 0 for the root.
     keypoints: (T, J, 2) pixels as used (undistorted, canonical skeleton); scores: (T, J).
     reprojection_error: (T, J) pixels, NaN where nothing was observed.
+    contacts: (T, F) which of the skeleton's feet (`Skeleton.stature`) stand on the floor; no columns where it has none.
+    evidence: (T,) which frames show the person; in the others the pose is carried over time. Empty where nobody said.
     """
 
     skeleton: Skeleton
@@ -55,6 +57,8 @@ class Motion:
     source: str = ""
     first_frame: int = 0
     report: Report = field(default_factory=Report)
+    contacts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
+    evidence: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
     def __len__(self) -> int:
         return len(self.times)
@@ -86,4 +90,6 @@ class Motion:
             "keypoints": self.keypoints,
             "scores": self.scores,
             "reprojection_error": self.reprojection_error,
+            "contacts": self.contacts,
+            "evidence": self.evidence,
         }

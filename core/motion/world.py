@@ -14,6 +14,7 @@ from ..rotation import (
     quaternion_from_matrix,
 )
 from ..skeleton import USUAL_HEIGHT, Skeleton
+from .contacts import weighted_quantile
 
 Array = NDArray[np.float64]
 
@@ -85,7 +86,7 @@ def levelled(joints: Array, scores: Array, up: Array, skeleton: Skeleton, fps: f
         standing = seen * np.exp(-((speed / stands) ** 2))
         # Where the first guess slopes, a long way's feet lie far off one level: what counts as near shrinks as it mends.
         off = np.abs(lower @ normal - floor)
-        level = max(FOOT_LEVEL * size, min(level, 1.5 * weighted_median(off, standing)))
+        level = max(FOOT_LEVEL * size, min(level, 1.5 * weighted_quantile(off, standing)))
         each = min(1.0, 2 / fps) / level**2
         weight = standing / (1 + (off / level) ** 2) ** 2
         rows = np.stack([lower @ sideways, lower @ ahead, -np.ones(len(lower))], -1)
@@ -93,13 +94,6 @@ def levelled(joints: Array, scores: Array, up: Array, skeleton: Skeleton, fps: f
         a, b, floor = np.linalg.solve(system, each * (rows.T * weight) @ -(lower @ up))
         normal = normalised(up + a * sideways + b * ahead)
     return normal
-
-
-def weighted_median(values: Array, weights: Array) -> float:
-    """Return the least of (N,) values up to which half of the weight lies."""
-    order = np.argsort(values)
-    total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, 0.5 * total[-1])])
 
 
 def _feet_in_pairs(skeleton: Skeleton) -> list[list[int]]:
@@ -114,10 +108,13 @@ def _lower(points: Array, up: Array) -> Array:
     return np.take_along_axis(points, (points @ up).argmin(1)[:, None, None], 1)[:, 0]
 
 
-def static_camera(joints: Array, scores: Array, up: Array, skeleton: Skeleton, height: float) -> tuple[Array, Array]:
+def static_camera(
+    joints: Array, scores: Array, up: Array, skeleton: Skeleton, height: float, level: float | None = None
+) -> tuple[Array, Array]:
     """Return the extrinsics R (3, 3), t (3,) of a camera that stands still, for joints (T, J, 3) in its frame.
 
-    World: Z along `up`, the camera looks along +Y, the root starts above the origin, the lowest foot stands on z = 0.
+    World: Z along `up`, the camera looks along +Y, the root starts above the origin, the floor is z = 0: `level` is its up . x
+    where it is known, else the lowest foot stands on it.
     """
     forward = np.array([0.0, 0.0, 1.0])
     if abs(up @ forward) > 0.99:  # looking straight up or down: the image's up side is ahead
@@ -127,7 +124,7 @@ def static_camera(joints: Array, scores: Array, up: Array, skeleton: Skeleton, h
     turned = joints @ rotation
     seen = scores[:, skeleton.root] > 0
     origin = turned[int(seen.argmax()), skeleton.root].copy()
-    origin[2] = floor_height(turned, scores, skeleton, height)
+    origin[2] = floor_height(turned, scores, skeleton, height) if level is None else level
     return rotation, rotation @ origin
 
 

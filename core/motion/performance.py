@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a lifted track to a performance: one body, one path, feet that stand, one floor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import TrackError
+from ..interpolation import over_time
+from ..lifter.anatomy import body_frame
+from ..rig.bones import bone_table
+from ..rig.rest import rest_pose
+from ..rotation import normalised
+from ..skeleton import Skeleton
+from . import bones, contacts, world
+from .balance import balanced_up
+from .problem import Problem
+from .root import place_root
+from .solve import Evidence, Ground, SolveSettings, solve_track
+from .tremble import tremble
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+ROUNDS = 2
+"""How often contacts, floor and motion are found anew, each from the others."""
+GROUNDED_STEPS = 8
+COMPARING_STEPS = 8
+FIRST_SLOW = 0.5
+"""Metres per second of a foot, at usual height, that tells a third as much about the floor as a still one."""
+FIRST_SHARE = 0.1
+"""Of the time in which a foot is slow, how much may be spent below the floor's first guess."""
+HARDLY = 0.05
+"""Share of frames up to which a leg is taken never to be seen."""
+ENOUGH = 0.2
+"""Share of frames that must show a foot for a clip to have feet."""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What the solve found, in the camera's frame.
+
+    joints: (T, J, 3) metres; path: (T, 3) of the root; lengths: (J,); up: (3,); level: up . x of the floor, None where no feet
+    were seen; contacts: (T, F) of the skeleton's feet.
+    """
+
+    joints: Array
+    path: Array
+    lengths: Array
+    up: Array
+    level: float | None
+    contacts: Mask
+
+
+class Performer:
+    """Solves one clip in stages: freely first, then on the floor that was found."""
+
+    def __init__(
+        self,
+        pose: Array,
+        rotation: Array,
+        rays: Array,
+        scores: Array,
+        skeleton: Skeleton,
+        fps: float,
+        height: float,
+        mode: str,
+        settings: SolveSettings,
+        device: torch.device,
+        label: str = "track",
+    ) -> None:
+        self.rotation, self.scores, self.skeleton = rotation, scores, skeleton
+        self.fps, self.height, self.mode, self.settings, self.device = fps, height, mode, settings, device
+        self.size = contacts.size_of(height)
+        self.feet = contacts.feet_of(skeleton)
+        self.stands = np.full(len(self.feet), skeleton.stature.foot_height * height if skeleton.stature else 0.0)
+        observed = np.isfinite(rays).all(-1) & (scores > 0)
+        lengths = bones.bone_lengths(pose, observed, skeleton, height)
+        direction = bones.directions(pose, skeleton)
+        path, good = place_root(bones.pose_from_directions(direction, lengths, skeleton), rays, scores)
+        if not good.any():
+            raise TrackError(f"{label}: no frame shows enough of the body to place it before the camera.")
+        self.start = over_time(path, good)
+        self.evidence = Evidence(direction, lengths, rays, scores, skeleton, fps, tremble(rays, self.start[:, 2]))
+
+    def perform(self, progress: Callable[[float], None] | None = None, floor: tuple[Array, float] | None = None) -> Performance:
+        """Run all stages. progress: gets the share done; may raise to stop. floor: up (3,) and level where they are known."""
+
+        def part(first: float, last: float) -> Callable[[float], None] | None:
+            return (lambda share: progress(first + (last - first) * share)) if progress else None
+
+        direction, path = solve_track(self.evidence, self.start, self.settings, self.device, part(0.0, 0.5))
+        joints = self._joints(direction, path)
+        up = floor[0] if floor else world.up_in_camera(joints, self.scores, self.rotation, self.skeleton)
+        body = up
+        hidden = self._hidden_legs()
+        if hidden:
+            direction = self._rested(direction, joints, up, hidden)
+            self.evidence = replace(self.evidence, direction=self._rested(self.evidence.direction, joints, up, hidden))
+            joints = self._joints(direction, path)
+        found, level = np.zeros((len(joints), len(self.feet)), bool), None
+        if self.mode != "never" and self._has_feet():
+            if floor is None:
+                up = world.levelled(joints, self.scores, up, self.skeleton, self.fps, self.height)
+            level = floor[1] if floor else self._first_level(joints, up)
+            free = joints[:, self.feet]  # once held, a foot is slow and low: only the free solve tells which ones were
+            for round_ in range(ROUNDS):
+                for near in contacts.NEARER if not round_ else contacts.NEARER[-1:]:
+                    held, found = found, self._contacts(free, up, level, near)
+                    if round_:  # the feet that were not held are told better where the others were
+                        found = self._contacts(joints[:, self.feet], up, level, near) & (found | ~held)
+                    if found.any() and floor is None:
+                        up = self._balanced(joints, found, body) if self._on_two_legs else up
+                        feet, weight = joints[:, self.feet], found.astype(float)
+                        up, level = contacts.fit_floor(feet, weight, self.stands, up, self.fps, self.size)
+                ground = Ground(
+                    up, level, self.feet, self.stands, found.astype(float), pinned=self.mode != "ground",
+                )  # fmt: skip
+                settings = replace(self.settings, iterations=GROUNDED_STEPS)
+                direction, path = solve_track(
+                    self.evidence, path, settings, self.device,
+                    part(0.5 + 0.5 * round_ / ROUNDS, 0.5 + 0.5 * (round_ + 1) / ROUNDS), ground, direction,
+                )  # fmt: skip
+                joints = self._joints(direction, path)
+        return Performance(joints, path, self.evidence.lengths, up, level, found)
+
+    def free_cost(self) -> float:
+        """Return what is left unexplained by a solve without a floor: by which lenses are compared."""
+        settings = replace(self.settings, iterations=COMPARING_STEPS)
+        direction, path = solve_track(self.evidence, self.start, settings, self.device)
+        return Problem(self.evidence, direction, path, self.settings, None, self.device).cost()
+
+    def _joints(self, direction: Array, path: Array) -> Array:
+        return bones.pose_from_directions(direction, self.evidence.lengths, self.skeleton) + path[:, None]
+
+    def _has_feet(self) -> bool:
+        return bool(self.feet) and float((self.scores[:, self.feet] > 0).any(1).mean()) > ENOUGH
+
+    def _hidden_legs(self) -> list[int]:
+        """Return the joints of legs that the clip never shows, from the feet up, as where the picture ends above them."""
+        shown = (self.scores > 0).mean(0)
+        paired = self.skeleton.mirror != np.arange(len(self.skeleton))
+        hidden: set[int] = set()
+        for joint in self.feet:
+            while paired[joint] and shown[joint] < HARDLY and paired[self.skeleton.parents[joint]]:
+                hidden.add(joint)
+                joint = self.skeleton.parents[joint]
+        return sorted(hidden)
+
+    def _rested(self, direction: Array, joints: Array, up: Array, hidden: list[int]) -> Array:
+        """Return directions (T, J, 3) with the bones to hidden joints as they are at rest, facing as the body does."""
+        table = bone_table(self.skeleton, joints)
+        at_rest = bones.directions(rest_pose(table, self.evidence.lengths).joints[None], self.skeleton)[0]
+        back = body_frame(joints, self.skeleton)[:, 1]
+        back = normalised(back - (back @ up)[:, None] * up, (0.0, 0.0, 1.0))
+        axes = np.stack([np.cross(back, up), back, np.broadcast_to(up, back.shape)], 1)
+        result = direction.copy()
+        result[:, hidden] = at_rest[hidden] @ axes
+        return result
+
+    @property
+    def _on_two_legs(self) -> bool:
+        return self.skeleton.axes is not None and self.skeleton.axes.spine == "up"
+
+    def _balanced(self, joints: Array, found: Mask, body: Array) -> Array:
+        contact, lengths = found.astype(float), self.evidence.lengths
+        return balanced_up(joints, lengths, contact, self.feet, self.skeleton, self.fps, self.height, body)
+
+    def _first_level(self, joints: Array, up: Array) -> float:
+        """Return the low end of the lower foot's heights while it is slow, less the foot's own."""
+        feet = joints[:, self.feet]
+        heights = feet @ up - self.stands
+        lower = heights.argmin(1)[:, None]
+        speed = np.linalg.norm(np.gradient(feet, axis=0), axis=-1) * self.fps if len(feet) > 1 else np.zeros(heights.shape)
+        slow = np.exp(-((speed / (FIRST_SLOW * self.size**0.5)) ** 2)) + 1e-6
+        weight = np.where(self.scores[:, self.feet] > 0, slow, 1e-9)
+        low, weight = (np.take_along_axis(x, lower, 1)[:, 0] for x in (heights, weight))
+        return contacts.weighted_quantile(low, weight, FIRST_SHARE)
+
+    def _contacts(self, feet: Array, up: Array, level: float, near: float) -> Mask:
+        if self.mode == "always":
+            return np.ones(feet.shape[:2], bool)
+        seen = self.scores[:, self.feet] > 0
+        assert self.evidence.noise is not None
+        heights = feet @ up - level - self.stands
+        tremble_of_feet = self.evidence.noise[list(self.feet)]
+        return contacts.find_contacts(feet, seen, heights, tremble_of_feet, self.fps, self.size, near)
