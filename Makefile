@@ -4,8 +4,9 @@
 #   make test-all   the tests, on Blender 4.5 LTS and 5.0
 #   make lint       style, types and the direction of dependencies
 #   make train-smoke  a minute of training on the processor: losses fall, a resumed run equals a whole one
-#   make bench      frames per second of reading, lifting and keying, and the memory that reading takes
+#   make bench      frames per second of reading, lifting, keying and retargeting, and the memory that reading takes
 #   make bench-lifter  the lifters' scores, and their training and inference against a plain transcription of the published networks
+#   make bench-motion, bench-cleaning  the track solve and cleaning, against motion capture that is broken and filmed by code
 #   make pictures   the README's picture, rendered anew, in docs/images/
 #   make package    the extension's zip, built and validated by Blender's own tool, in dist/
 #   make clean      remove what the targets above made, but not the environments; make distclean removes those too
@@ -32,7 +33,7 @@ define install
 	@touch $(1)/ready
 endef
 
-.PHONY: demo test test-all lint train-smoke bench bench-lifter pictures package clean distclean
+.PHONY: demo test test-all lint train-smoke bench bench-lifter bench-motion bench-cleaning pictures package clean distclean
 .DEFAULT_GOAL := test
 
 $(READY): requirements-dev.txt requirements.txt pyproject.toml scripts/check_system.sh
@@ -68,11 +69,20 @@ train-smoke: $(READY)
 bench: $(READY)
 	$(VENV)/bin/python scripts/bench.py
 	$(VENV)/bin/python scripts/bench_reading.py
+	$(VENV)/bin/python scripts/bench_retarget.py
 
 bench-lifter: $(READY)
 	@if [ -f $(MOCAP) ]; then $(VENV)/bin/poselift evaluate $(MOCAP) --weights human17-3d-anchored human17-2d-only human17-paper; \
 	else echo "scores skipped: there is no $(MOCAP)"; fi
 	$(VENV)/bin/python scripts/bench_lifter.py
+
+bench-motion: $(READY)
+	@if [ -f $(MOCAP) ]; then $(VENV)/bin/python scripts/bench_motion.py; \
+	else echo "the track solve is not measured: there is no $(MOCAP)"; fi
+
+bench-cleaning: $(READY)
+	@if [ -f $(MOCAP) ]; then $(VENV)/bin/python scripts/bench_cleaning.py $(MOCAP); \
+	else echo "cleaning is not measured: there is no $(MOCAP)"; fi
 
 pictures: $(READY)
 	$(VENV)/bin/python scripts/pictures.py
