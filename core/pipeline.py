@@ -182,9 +182,20 @@ class _Run:
         self._tell_camera(camera)
         with self.stage("lift", 0.3, 0.4):
             lifted, performer = self._performer(track, lifter, fps)
+            floor = _floor_of(first) if first else None
+            if floor is not None:
+                # Of the others nobody said how tall they are: that they stand on the same floor tells.
+                height = performer.height_on(*floor)
+                if height is None:
+                    floor = None
+                    self.report.notes.append("stands on no floor that the first one stands on: placed by size alone.")
+                else:
+                    self.report.actor_height = round(height, 3)
+                    lifted, performer = self._performer(track, lifter, fps)
+                    self.report.notes.append(f"taken to be {height:.2f} m tall, so as to stand on the first one's floor.")
             pose, rotation = lifted.pose, lifted.rotation
         with self.stage("solve", 0.4, 0.95):
-            performance = performer.perform(self.advance, _floor_of(first) if first else None)
+            performance = performer.perform(self.advance, floor)
             joints, lengths = performance.joints, performance.lengths
         with self.stage("camera", 0.95, 1.0):
             if first is not None:

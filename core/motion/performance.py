@@ -35,6 +35,8 @@ FIRST_SLOW = 0.5
 """Metres per second of a foot, at usual height, that tells a third as much about the floor as a still one."""
 FIRST_SHARE = 0.1
 """Of the time in which a foot is slow, how much may be spent below the floor's first guess."""
+LIKE = 1.2
+"""Times as tall or small as each other people of one clip may be."""
 HARDLY = 0.05
 """Share of frames up to which a leg is taken never to be seen."""
 ENOUGH = 0.2
@@ -128,6 +130,18 @@ class Performer:
                 )  # fmt: skip
                 joints = self._joints(direction, path)
         return Performance(joints, path, self.evidence.lengths, up, level, found)
+
+    def height_on(self, up: Array, level: float) -> float | None:
+        """Return the height in metres with which the body stands on a floor; None where that would be no such body's.
+
+        Seen through one camera, a body of another size is that much nearer or farther, and its feet higher or lower.
+        """
+        if not self._has_feet():
+            return self.height
+        settings = replace(self.settings, iterations=COMPARING_STEPS)
+        joints = self._joints(*solve_track(self.evidence, self.start, settings, self.device))
+        scale = level / min(self._first_level(joints, up), -1e-6)
+        return self.height * scale if 1 / LIKE <= scale <= LIKE else None
 
     def free_cost(self) -> float:
         """Return what is left unexplained by a solve without a floor: by which lenses are compared."""
