@@ -129,6 +129,24 @@ def test_contact_modes_hold_feet_as_they_say(scene):
         LiftSettings(contacts="sometimes")
 
 
+def test_smoothing_keeps_the_peaks_of_claps(scene):
+    joints, seen, intrinsics, up, standing = scene
+    elbow, wrist = HUMAN17.index("l_elbow"), HUMAN17.index("l_wrist")
+    beat = 0.7 * (2 * np.abs((np.arange(FRAMES) / 16) % 2 - 1) - 1)  # turns back within one frame, twice a second
+    swing = matrix_from_axis_angle(np.tile(up, (FRAMES, 1)), beat)
+    fore = np.einsum("tij,j->ti", swing, (seen[0, wrist] - seen[0, elbow]))
+    clapping = seen.copy()
+    clapping[:, wrist] = seen[:, elbow] + fore
+    found = performer((joints, clapping, intrinsics, up, standing), 3.0, turn=0.05).perform().joints
+
+    def reach(x):
+        forearm = x[:, wrist] - x[:, elbow]
+        side = np.unwrap(np.arctan2(forearm[:, 0], forearm[:, 2]))
+        return np.percentile(side, 95) - np.percentile(side, 5)
+
+    assert reach(found) == pytest.approx(reach(clapping), rel=0.08)
+
+
 def test_balance_tells_up_when_the_body_does_not(scene):
     joints, _, _, _, _ = scene
     stance, contact, vertical = joints[:1].repeat(60, 0), np.ones((60, 2)), np.array([0.0, 0.0, 1.0])

@@ -166,8 +166,11 @@ def _minimise(
     for iteration in range(settings.iterations):
         bands, gradient = problem.system()
         while damping < 1e6:
-            step = problem.step(bands, gradient, damping)
-            new = problem.cost(step)
+            try:
+                step = problem.step(bands, gradient, damping)
+                new = problem.cost(step)
+            except torch.linalg.LinAlgError:  # rounding left the matrix indefinite: more damping mends that
+                new = np.inf
             if new < cost:
                 break
             damping *= 10
