@@ -161,6 +161,17 @@ def test_balance_tells_up_when_the_body_does_not(scene):
     assert 0.5 < np.median(centre[:, 2]) / HEIGHT < 0.65  # Winter 2009: 0.55 to 0.57
 
 
+def test_a_long_way_leads_neither_up_nor_down(scene):
+    runner = performer(scene)
+    vertical, away = np.array([0.0, -1.0, 0.0]), np.linspace(0, 5, 60)
+    bob = 0.04 * np.sin(np.arange(60))
+    lean = matrix_from_axis_angle(np.array([1.0, 0.0, 0.0]), np.array(np.radians(8))) @ vertical
+    path = np.stack([0 * away, -bob, 3 + away], -1)
+    assert np.degrees(angle_between(runner._level_way(path, lean), vertical)) < 1.5
+    short = path * [1, 1, 0.2]
+    assert np.array_equal(runner._level_way(short, lean), lean)
+
+
 def test_a_slow_foot_in_the_air_does_not_stand():
     feet = np.zeros((60, 2, 3)) + [0, 0, 4.0]
     heights = np.stack([np.zeros(60), np.full(60, 0.4)], -1)

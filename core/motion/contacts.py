@@ -86,7 +86,7 @@ def fit_floor(feet: Array, weight: Array, stands: Array, up: Array, fps: float, 
         # Where the first guess slopes, a long way's feet lie far off: what counts as near shrinks from all to the floor's own.
         off = np.abs(points @ normal - lift - level)
         spread = max(UNEVEN * size, min(0.5 * spread, weighted_quantile(off, weight, 0.95)))
-        each = min(1.0, 2 / fps) / spread**2
+        each = min(1.0, 2 / fps) / (UNEVEN * size) ** 2
         robust = each * weight / (1 + (off / spread) ** 2) ** 2
         # The tilt turns about the feet's middle, so that slope and level do not mix.
         middle = (robust[:, None] * points).sum(0) / max(robust.sum(), 1e-12)

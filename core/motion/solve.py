@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]  # torch forgets to say that it exports it
 
 from ..rotation import normalised
 from ..skeleton import Skeleton
@@ -169,7 +170,7 @@ def _minimise(
             try:
                 step = problem.step(bands, gradient, damping)
                 new = problem.cost(step)
-            except torch.linalg.LinAlgError:  # rounding left the matrix indefinite: more damping mends that
+            except LinAlgError:  # rounding left the matrix indefinite: more damping mends that
                 new = np.inf
             if new < cost:
                 break
