@@ -4,7 +4,7 @@
 #   make test-all   the tests, on Blender 4.5 LTS and 5.0
 #   make lint       style, types and the direction of dependencies
 #   make train-smoke  a minute of training on the processor: losses fall, a resumed run equals a whole one
-#   make bench      frames per second of reading, lifting and keying
+#   make bench      frames per second of reading, lifting and keying, and the memory that reading takes
 #   make bench-lifter  the lifters' scores, and their training and inference against a plain transcription of the published networks
 #   make pictures   the README's picture, rendered anew, in docs/images/
 #   make package    the extension's zip, built and validated by Blender's own tool, in dist/
@@ -67,6 +67,7 @@ train-smoke: $(READY)
 
 bench: $(READY)
 	$(VENV)/bin/python scripts/bench.py
+	$(VENV)/bin/python scripts/bench_reading.py
 
 bench-lifter: $(READY)
 	@if [ -f $(MOCAP) ]; then $(VENV)/bin/poselift evaluate $(MOCAP) --weights human17-3d-anchored human17-2d-only human17-paper; \

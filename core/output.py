@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import OutputError
+
+_MARK = "poselift-"
+_ASIDE = re.compile(rf"\..+\.{_MARK}([0-9]+)-[0-9a-f]{{8}}\.[^.]+")
+_ABANDONED = 3600.0
+"""Seconds after which a file that was not finished is nobody's, where nobody can be asked."""
 
 
 @contextmanager
@@ -27,7 +35,7 @@ def written_aside(path: Path) -> Iterator[Path]:
         raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first.")
     if path.is_dir():
         raise OutputError(f"{path}: this is a folder; give the name of a file.")
-    aside = path.with_name(f".{path.stem}.{uuid4().hex[:8]}{path.suffix}")
+    aside = path.with_name(f".{path.stem}.{_MARK}{os.getpid()}-{uuid4().hex[:8]}{path.suffix}")
     try:
         yield aside
         if not aside.is_file() or aside.stat().st_size == 0:
@@ -44,3 +52,21 @@ def save_npz(path: Path, arrays: dict[str, NDArray]) -> None:
     """Write arrays as a compressed `.npz`, whole or not at all. Raises `OutputError`."""
     with written_aside(path) as aside, aside.open("wb") as file:
         np.savez_compressed(file, **arrays)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what runs that were killed left half-written in a folder; what a living process writes stays."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        found = _ASIDE.fullmatch(path.name)
+        if found and not _is_alive(int(found[1]), path):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int, path: Path) -> bool:
+    try:
+        if os.name == "nt":  # there os.kill ends what it asks about
+            return time.time() - path.stat().st_mtime < _ABANDONED
+        os.kill(process, 0)
+    except (OSError, OverflowError) as error:
+        return isinstance(error, PermissionError)
+    return True

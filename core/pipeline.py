@@ -84,7 +84,31 @@ def lift(track: KeypointTrack, settings: LiftSettings | None = None, progress: P
     Raises `TrackError`, `SkeletonError`, `CameraError`, `SettingsError`, `WeightsError`, `DeviceError`,
     `TorchMissingError`.
     """
-    run = _Run(track, settings or LiftSettings(), progress)
+    return lift_people([track], settings, progress)[0]
+
+
+def lift_people(
+    tracks: list[KeypointTrack], settings: LiftSettings | None = None, progress: Progress | None = None
+) -> list[Motion]:
+    """Lift several people of one clip: the world and the camera that the first one's track gives are everybody's.
+
+    Everything else as in `lift`. Raises what `lift` raises, and `SettingsError` where several people are to be orbited.
+    """
+    settings = settings or LiftSettings()
+    if len(tracks) > 1 and settings.camera_mode == "orbit":
+        raise SettingsError("the camera can orbit one person only; lift one, or choose the static camera.")
+    motions: list[Motion] = []
+    for number, track in enumerate(tracks):
+
+        def part(share: float, stage: str, number: int = number) -> None:
+            if progress:
+                progress((number + share) / len(tracks), stage)
+
+        motions.append(_lift_one(_Run(track, settings, part), motions[0] if motions else None))
+    return motions
+
+
+def _lift_one(run: _Run, first: Motion | None) -> Motion:
     with run.stage("load", 0.0, 0.1):
         device = resolve_device(run.settings.device)
         path = find(run.settings.weights)
@@ -94,7 +118,7 @@ def lift(track: KeypointTrack, settings: LiftSettings | None = None, progress: P
         run.report.weights, run.report.device = lifter.weights.name, str(device)
     with run.stage("clean", 0.1, 0.15):
         canonical = run.clean(lifter.weights.skeleton)
-    return run.solve(canonical, lifter)
+    return run.solve(canonical, lifter, first)
 
 
 class _Run:
@@ -140,8 +164,8 @@ class _Run:
         self.report.notes += track.notes
         return track
 
-    def solve(self, track: KeypointTrack, lifter: Lifter) -> Motion:
-        """Lift the canonical track and solve it for one body, one root path and one camera."""
+    def solve(self, track: KeypointTrack, lifter: Lifter, first: Motion | None = None) -> Motion:
+        """Lift the canonical track and solve it for one body, one root path and one camera: the first person's if any."""
         from .motion import world
         from .rig.bones import bone_table
         from .rig.rest import rest_pose
@@ -150,7 +174,11 @@ class _Run:
         assert track.intrinsics is not None and track.fps is not None
         fps = _sampling_rate(track)
         self.report.actor_height = settings.actor_height or usual_height(skeleton)
-        if track.intrinsics.source == ASSUMED:
+        assumed = track.intrinsics.source == ASSUMED
+        if assumed and first is not None:
+            track = track.replace(intrinsics=first.intrinsics)
+            self.report.focal_uncertainty = first.report.focal_uncertainty
+        elif assumed:
             with self.stage("focal length", 0.15, 0.3):
                 track = track.replace(intrinsics=self._estimated(track, lifter, fps))
         camera = track.intrinsics
@@ -163,7 +191,9 @@ class _Run:
             performance = performer.perform(self.advance)
             joints, lengths = performance.joints, performance.lengths
         with self.stage("camera", 0.95, 1.0):
-            if settings.camera_mode == "static":
+            if first is not None:
+                turn, shift = first.camera_rotation, first.camera_translation
+            elif settings.camera_mode == "static":
                 up, level = performance.up, performance.level
                 r, t = world.static_camera(joints, track.scores, up, skeleton, self.report.actor_height, level)
                 turn, shift = np.tile(r, (len(track), 1, 1)), np.tile(t, (len(track), 1))

@@ -33,8 +33,8 @@ class KeypointTrack:
     first_frame: number of the first frame in the source (file number, clip frame).
     notes: what a reader or a cleaning step wants the user to know.
 
-    Construction normalises (missing means NaN and score 0, both ways) and checks shapes and ranges.
-    Raises `TrackError`.
+    Construction normalises (missing means NaN and score 0, both ways) and checks shapes and ranges. The arrays cannot be
+    written to; those that could not be before are taken as they are, others are copied. Raises `TrackError`.
     """
 
     keypoints: Array
@@ -50,8 +50,7 @@ class KeypointTrack:
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        keypoints = np.array(self.keypoints, dtype=np.float64)
-        scores = np.array(self.scores, dtype=np.float64)
+        keypoints, scores = _unwritable(self.keypoints), _unwritable(self.scores)
         joints = len(self.skeleton)
         if keypoints.ndim != 3 or keypoints.shape[1:] != (joints, 2) or scores.shape != keypoints.shape[:2]:
             raise TrackError(
@@ -60,9 +59,13 @@ class KeypointTrack:
             )
         if len(keypoints) == 0:
             raise TrackError(f"{self.label}: the track has no frames.")
-        missing = ~np.isfinite(keypoints).all(-1) | ~np.isfinite(scores) | (scores <= 0)
-        keypoints[missing] = np.nan
-        scores[missing] = 0.0
+        missing = ~(np.isfinite(keypoints[..., 0]) & np.isfinite(keypoints[..., 1]) & np.isfinite(scores) & (scores > 0))
+        if not (np.isnan(keypoints[missing]).all() and (scores[missing] == 0).all()):
+            keypoints, scores = keypoints.copy(), scores.copy()
+            keypoints[missing] = np.nan
+            scores[missing] = 0.0
+        keypoints.setflags(write=False)
+        scores.setflags(write=False)
         if scores.max() > 1.0:
             raise TrackError(f"{self.label}: a score is {scores.max():g}; scores are between 0 and 1.")
         object.__setattr__(self, "keypoints", keypoints)
@@ -117,6 +120,21 @@ class KeypointTrack:
     def noted(self, *notes: str) -> KeypointTrack:
         """Return a copy with notes added."""
         return replace(self, notes=(*self.notes, *notes))
+
+
+def _unwritable(values: Array) -> Array:
+    """Return doubles that nobody can write to: an array that is already so, or a copy."""
+    base = values
+    while isinstance(base, np.ndarray) and not base.flags.writeable and base.base is not None:
+        base = base.base
+    if (
+        isinstance(base, np.ndarray)
+        and not base.flags.writeable
+        and isinstance(values, np.ndarray)
+        and values.dtype == np.float64
+    ):
+        return values
+    return np.array(values, dtype=np.float64)
 
 
 def exact_rate(rate: float | str | Fraction) -> Fraction:

@@ -16,18 +16,49 @@ def register() -> None:
         return
     import bpy
 
-    from . import import_keypoints, lift, settings, torch_hint
+    from . import (
+        footage,
+        go_to_frame,
+        import_clip,
+        import_keypoints,
+        joints,
+        lift,
+        people,
+        retarget,
+        retarget_settings,
+        settings,
+        torch_hint,
+        torch_install,
+        torch_state,
+    )
+    from .torch_place import activate
 
     blender: Any = bpy  # its type stubs know neither added properties nor what these functions return
     try:
-        for part in (*settings.CLASSES, *import_keypoints.CLASSES, *lift.CLASSES, *torch_hint.CLASSES):
+        modules: tuple[Any, ...] = (
+            settings,
+            footage,
+            go_to_frame,
+            import_keypoints,
+            import_clip,
+            people,
+            joints,
+            lift,
+            retarget_settings,
+            retarget,
+        )
+        modules += (torch_hint, torch_install, torch_state)
+        for part in (part for module in modules for part in module.CLASSES):
             blender.utils.register_class(part)
             _undo.append(lambda part=part: blender.utils.unregister_class(part))
         blender.types.Scene.poselift = blender.props.PointerProperty(type=settings.PoseliftSettings)
         _undo.append(lambda: delattr(blender.types.Scene, "poselift"))
+        blender.types.Scene.poselift_retarget = blender.props.PointerProperty(type=retarget_settings.PoseliftRetargetSettings)
+        _undo.append(lambda: delattr(blender.types.Scene, "poselift_retarget"))
         menu = blender.types.TOPBAR_MT_file_import
         menu.append(import_keypoints.draw_menu)
         _undo.append(lambda: menu.remove(import_keypoints.draw_menu))
+        activate()
         command = blender.utils.register_cli_command("poselift", _run_command)
         _undo.append(lambda: blender.utils.unregister_cli_command(command))
     except BaseException:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..core.cleaning import CleaningSettings
 from ..core.errors import PoseliftError, TrackError
 from ..core.layouts import LAYOUTS
 from ..core.lifter.config import PRESETS
@@ -21,11 +22,15 @@ from ..core.lifter.evaluation.conditions import CONDITIONS
 from ..core.lifter.weights import DEFAULT, available
 from ..core.pipeline import CAMERA_MODES
 from ..core.readers import FORMATS
+from ..core.rig.styles import NAMINGS, RESTS
 from ..core.track import exact_rate
+from .batch import work
 from .camera_options import add_camera_options
 from .evaluate_command import evaluate_weights
 from .inspect_command import inspect_inputs
+from .journal import NAME
 from .lift_command import ENDINGS, lift_inputs
+from .retarget_command import add_retarget
 from .terminal import FAILED, USAGE, say
 from .train_command import DEFAULT_PRESET, train_lifter
 
@@ -39,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser.parse_args(sys.argv[1:] if arguments is None else list(arguments))
     except SystemExit as stop:  # argparse has said why; in Blender the exit status is a return value
         return stop.code if isinstance(stop.code, int) else USAGE
+    options.arguments = list(sys.argv[2:] if arguments is None else arguments[1:])
     command: Callable[[argparse.Namespace], int] = options.run
     try:
         return command(options)
@@ -60,10 +66,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("poselift", description="2D keypoint tracks to 3D motion, armatures and cameras.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_lift(commands.add_parser("lift", help="lift keypoints to 3D", description="Lift keypoint files to 3D motion."))
+    worker = commands.add_parser("lift-worker", description="Work for a batch, whose tasks come on standard input.")
+    _add_lift(worker)
+    worker.set_defaults(run=work)
     _add_inspect(commands.add_parser("inspect", help="say what a file is", description="Say what keypoint files hold."))
     _add_train(commands.add_parser("train", help="train a lifter", description="Train a lifter from 2D poses."))
     _add_evaluate(
         commands.add_parser("evaluate", help="score a lifter", description="Score weights against 3D motion capture.")
+    )
+    add_retarget(
+        commands.add_parser("retarget", help="put a motion onto a character", description="Put a motion onto a character.")
     )
     return parser
 
@@ -73,6 +85,12 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layout", choices=("auto", *LAYOUTS), default="auto", help="the keypoints' layout (default: by content)"
     )
+    parser.add_argument(
+        "--joints", metavar="JSON", help="a layout of your own: which joint each of the file's names stands for"
+    )
+    parser.add_argument("--size", type=_argument(_size, "a size such as 1920x1080"), help="image size in pixels, WIDTHxHEIGHT")
+    parser.add_argument("--fps", type=_argument(exact_rate, "a frame rate such as 30, 29.97 or 30000/1001"), help="frame rate")
+    parser.add_argument("--stitch", metavar="A+B", help="pieces of one person: B's frames join A's; several: 1+3,2+5")
 
 
 def _add_lift(parser: argparse.ArgumentParser) -> None:
@@ -81,21 +99,50 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", required=True, help=f"a file ending in {', '.join(ENDINGS)}, or a folder (then see --to)"
     )
-    parser.add_argument("--to", choices=[e[1:] for e in ENDINGS], default="blend", help="kind of files in an output folder")
+    parser.add_argument(
+        "--to",
+        type=_argument(_endings, f"one or more of {', '.join(e[1:] for e in ENDINGS)}"),
+        default=("blend",),
+        help="formats in an output folder: bvh,npz",
+    )
+    parser.add_argument("--name", help="names in an output folder, with {name} and {person} (default: {name}, or both)")
+    parser.add_argument("--jobs", type=_argument(_jobs, "a number of processes from 1"), default=1, help="worker processes")
+    parser.add_argument("--resume", action="store_true", help="skip what an earlier run made of the same content and settings")
+    parser.add_argument(
+        "--report", metavar="JSONL", help=f"a line per clip as it finishes (default: {NAME} in an output folder)"
+    )
     _add_source(parser)
     parser.add_argument("--person", default="best", help="'best' (default: the one best seen), 'all', or names: 1,3")
-    parser.add_argument("--fps", type=_argument(exact_rate, "a frame rate such as 30, 29.97 or 30000/1001"), help="frame rate")
-    parser.add_argument("--size", type=_argument(_size, "a size such as 1920x1080"), help="image size in pixels, WIDTHxHEIGHT")
     parser.add_argument("--fov", type=_argument(_degrees, "an angle"), help="field of view over the larger side, degrees")
     add_camera_options(parser)
     parser.add_argument("--camera", choices=CAMERA_MODES, default="static", help="what the camera does (default: static)")
     parser.add_argument("--height", type=float, help="the actor's height in metres (default: the usual one; 1.75 for people)")
     parser.add_argument("--smoothing", type=float, default=1.0, help="strength of the smoothing, 0 for none (default: 1)")
+    _add_cleaning(parser)
     parser.add_argument("--weights", default=DEFAULT, help=f"{', '.join(available())}, or a file (default: {DEFAULT})")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: CUDA if there is any)")
+    parser.add_argument("--rest", choices=RESTS, default="T", help="rest pose of the armature (default: T)")
+    parser.add_argument("--bone-names", choices=NAMINGS, default="plain", help="family that bones are named after")
+    parser.add_argument("--thin", type=float, default=0.0, metavar="MM", help="thin keys; joints move by so many mm at most")
     parser.add_argument("--preview", metavar="PNG", help="also render a still of the middle frame through the camera")
     parser.add_argument("--json", action="store_true", help="print the report as JSON on standard output")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+
+
+def _add_cleaning(parser: argparse.ArgumentParser) -> None:
+    usual = CleaningSettings()
+    group = parser.add_argument_group("cleaning", "each step counts what it changed in the report")
+    group.add_argument(
+        "--score-gate", type=float, default=usual.score_gate, help="lower scores are missing (default: %(default)s; 0: off)"
+    )
+    group.add_argument(
+        "--max-gap",
+        type=float,
+        default=usual.max_gap_seconds,
+        help="seconds that are filled at most (default: %(default).2g; 0: off)",
+    )
+    group.add_argument("--keep-outliers", action="store_true", help="do not drop keypoints that jump away and back")
+    group.add_argument("--keep-swaps", action="store_true", help="do not repair frames with left and right exchanged")
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
@@ -168,6 +215,20 @@ def _size(text: str) -> tuple[int, int]:
     if min(width, height) < 1:
         raise ValueError
     return width, height
+
+
+def _endings(text: str) -> tuple[str, ...]:
+    endings = tuple(dict.fromkeys(text.lower().replace(".", "").split(",")))
+    if not {f".{ending}" for ending in endings} <= set(ENDINGS):
+        raise ValueError
+    return endings
+
+
+def _jobs(text: str) -> int:
+    jobs = int(text)
+    if not 1 <= jobs <= 1024:
+        raise ValueError
+    return jobs
 
 
 def _degrees(text: str) -> float:

@@ -9,11 +9,11 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..core import readers
-from ..core.errors import PoseliftError
+from ..core.errors import ImageSizeNeededError, PoseliftError
 from ..core.layouts import LAYOUTS
 from ..core.readers.source import numbered_files
-from . import session
-from .settings import remember, settings_of
+from .settings import settings_of
+from .source import remember
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -27,11 +27,11 @@ FORMATS = (
     ("auto", "By Content", "Look at the content to tell the format"),
     *((form.name, form.label, "") for form in readers.FORMATS.values()),
 )
-LAYOUT_ITEMS = (("auto", "By Content", "Tell the layout by the number of keypoints"), *((name, name, "") for name in LAYOUTS))
+LAYOUT_ITEMS = (("auto", "By Content", "Tell the layout by names and geometry"), *((name, name, "") for name in LAYOUTS))
 
 
 class POSELIFT_OT_import_keypoints(bpy.types.Operator, ImportHelper):
-    """Read 2D keypoints of people, in whatever their detector wrote: a file, or a folder with one file per frame"""
+    """Read 2D keypoints of people: files and folders of pose detectors, tables, or a Poselift track"""
 
     bl_idname = "poselift.import_keypoints"
     bl_label = "Import Keypoints"
@@ -41,37 +41,110 @@ class POSELIFT_OT_import_keypoints(bpy.types.Operator, ImportHelper):
         filepath: str
 
     filename_ext = ".json"
-    filter_glob: bpy.props.StringProperty(default=";".join(f"*{ending}" for ending in readers.ENDINGS), options={"HIDDEN"})
+    filter_glob: bpy.props.StringProperty(default=";".join(f"*{e}" for e in readers.ENDINGS), options={"HIDDEN"})
     directory: bpy.props.StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
     files: bpy.props.CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
     extent: bpy.props.EnumProperty(name="Read", description="What belongs to the clip", items=EXTENTS, default="AUTO")
     file_format: bpy.props.EnumProperty(name="Format", description="Format of the files", items=FORMATS, default="auto")
     layout: bpy.props.EnumProperty(name="Layout", description="What the keypoints are", items=LAYOUT_ITEMS, default="auto")
+    image_width: bpy.props.IntProperty(
+        name="Image Width",
+        description="Width of the footage in pixels, for files that need it to be told; 0: the file's",
+        min=0,
+        max=65536,
+        options={"SKIP_SAVE"},
+    )
+    image_height: bpy.props.IntProperty(
+        name="Height",
+        description="Height of the footage in pixels, for files that need it to be told; 0: the file's",
+        min=0,
+        max=65536,
+        options={"SKIP_SAVE"},
+    )
+
+    def invoke(  # type: ignore[override] # the stubs say that it returns nothing
+        self, context: bpy.types.Context, event: bpy.types.Event
+    ) -> "set[OperatorReturnItems]":
+        """Open the file browser; what was dropped is read at once."""
+        if self.directory and any(item.name for item in self.files):
+            return self.execute(context)
+        browse: Any = ImportHelper.invoke
+        return browse(self, context, event)
 
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Read, keep the tracks for the session, and note in the scene what they are."""
         manager: Any = context.window_manager
         manager.progress_begin(0, 1)
+        path = clip_path(self.filepath, self.directory, [item.name for item in self.files], self.extent)
+        size = (self.image_width, self.image_height)
+        options = {"file_format": self.file_format, "layout": self.layout, "image_size": size if all(size) else None}
         try:
-            path = clip_path(self.filepath, self.directory, [item.name for item in self.files], self.extent)
-            tracks = readers.read(path, file_format=self.file_format, layout=self.layout, progress=manager.progress_update)
+            tracks = readers.read(path, **options, progress=manager.progress_update)
+        except ImageSizeNeededError as error:
+            return self._ask_for_size(context, path, error)
         except PoseliftError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         finally:
             manager.progress_end()
         settings = settings_of(context)
-        settings.file_format, settings.layout = self.file_format, self.layout
-        remember(settings, path, tracks, session.keep(path, tracks))
+        remember(settings, path, tracks, options)
         people = f"{len(tracks)} people" if len(tracks) > 1 else "1 person"
         self.report({"INFO"}, f"{path.name}: {people}, {settings.detected}")
         return {"FINISHED"}
+
+    def _ask_for_size(self, context: bpy.types.Context, path: Path, error: PoseliftError) -> "set[OperatorReturnItems]":
+        """Open a dialog where there is a window; without one, say what to give."""
+        if bpy.app.background or context.window is None:
+            self.report({"ERROR"}, str(error))
+        else:
+            options = {"filepath": str(path), "file_format": self.file_format, "layout": self.layout}
+            ops: Any = bpy.ops
+            ops.poselift.give_image_size("INVOKE_DEFAULT", **options)
+        return {"CANCELLED"}
+
+
+class POSELIFT_OT_give_image_size(bpy.types.Operator):
+    """Read keypoints that are shares of the image, whose size only you know"""
+
+    bl_idname = "poselift.give_image_size"
+    bl_label = "Image Size of the Footage"
+    bl_options = {"INTERNAL"}
+
+    filepath: bpy.props.StringProperty(options={"HIDDEN"})
+    file_format: bpy.props.StringProperty(default="auto", options={"HIDDEN"})
+    layout: bpy.props.StringProperty(default="auto", options={"HIDDEN"})
+    image_width: bpy.props.IntProperty(
+        name="Width", description="Width of the footage in pixels", default=1920, min=4, max=65536
+    )
+    image_height: bpy.props.IntProperty(
+        name="Height", description="Height of the footage in pixels", default=1080, min=4, max=65536
+    )
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> "set[OperatorReturnItems]":
+        """Ask."""
+        return context.window_manager.invoke_props_dialog(self)
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        """Draw why, and the two fields."""
+        layout = self.layout
+        layout.label(text=f"{Path(self.filepath).name} has shares of the image, not pixels")
+        layout.use_property_split = True
+        column = layout.column(align=True)
+        column.prop(self, "image_width")
+        column.prop(self, "image_height")
+
+    def execute(self, _context: bpy.types.Context) -> "set[OperatorReturnItems]":
+        """Import again, with the size."""
+        names = ("filepath", "file_format", "layout", "image_width", "image_height")
+        ops: Any = bpy.ops
+        return ops.poselift.import_keypoints("EXEC_DEFAULT", **{name: getattr(self, name) for name in names})
 
 
 def clip_path(filepath: str, directory: str, files: list[str], extent: str) -> Path:
     """Return the file or folder that the user meant by what the file browser says.
 
-    Choosing a folder, several files, or one of many frames of OpenPose means the folder, unless `extent` says otherwise.
+    Choosing a folder, several files, or one of many frames means the folder, unless `extent` says otherwise.
     """
     names = [name for name in files if name]
     folder = Path(bpy.path.abspath(directory)) if directory else None
@@ -98,4 +171,18 @@ def _is_one_of_many(path: Path) -> bool:
         return False
 
 
-CLASSES = (POSELIFT_OT_import_keypoints,)
+class POSELIFT_FH_keypoints(bpy.types.FileHandler):
+    """Keypoint files that are dropped onto a 3D viewport"""
+
+    bl_idname = "POSELIFT_FH_keypoints"
+    bl_label = "Keypoints"
+    bl_import_operator = POSELIFT_OT_import_keypoints.bl_idname
+    bl_file_extensions = ";".join(readers.ENDINGS)
+
+    @classmethod
+    def poll_drop(cls, context: bpy.types.Context) -> bool:
+        """Take files in 3D viewports only."""
+        return context.area is not None and context.area.type == "VIEW_3D"
+
+
+CLASSES = (POSELIFT_OT_import_keypoints, POSELIFT_OT_give_image_size, POSELIFT_FH_keypoints)

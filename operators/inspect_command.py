@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import PoseliftError
+from ..core.people import PersonSummary, summaries
 from ..core.track import KeypointTrack
-from .sources import detect_format, find_clips, read
+from .lift_task import read_people
+from .sources import detect_format, find_clips
 from .terminal import DONE, FAILED, say, show
 
 
@@ -22,8 +24,8 @@ def inspect_inputs(options: argparse.Namespace) -> int:
         try:
             for clip in find_clips(Path(name)):
                 kind = detect_format(clip) if options.format == "auto" else options.format
-                tracks = read(clip, file_format=kind, layout=options.layout)
-                found.append({"source": str(clip), "format": kind, "people": [_describe(track) for track in tracks]})
+                people = [_describe(track, about) for track, about in _known(read_people(clip, options))]
+                found.append({"source": str(clip), "format": kind, "people": people})
         except PoseliftError as error:
             failed += 1
             found.append({"source": name, "error": str(error)})
@@ -35,8 +37,11 @@ def inspect_inputs(options: argparse.Namespace) -> int:
     return FAILED if failed else DONE
 
 
-def _describe(track: KeypointTrack) -> dict[str, Any]:
-    scores = track.scores[track.observed]
+def _known(tracks: list[KeypointTrack]) -> list[tuple[KeypointTrack, PersonSummary]]:
+    return list(zip(tracks, summaries(tracks), strict=True))
+
+
+def _describe(track: KeypointTrack, about: PersonSummary) -> dict[str, Any]:
     return {
         "person": track.person,
         "layout": track.skeleton.name,
@@ -46,7 +51,8 @@ def _describe(track: KeypointTrack) -> dict[str, Any]:
         "image_size": track.image_size,
         "frames_seen": int(track.observed.any(1).sum()),
         "keypoints_missing": round(float(1 - track.observed.mean()), 4),
-        "mean_score": round(float(scores.mean()), 4) if len(scores) else 0.0,
+        "mean_score": round(about.score, 4),
+        "size": round(about.size, 1),
         "notes": list(track.notes),
     }
 
@@ -58,7 +64,8 @@ def _lines(clip: dict[str, Any]) -> list[str]:
     lines = [f"{clip['source']}: {clip['format']}, layout {first['layout']}, {first['frames']} frames, {rate}, {size}"]
     lines += [
         f"  person {person['person']}: seen in {person['frames_seen']} frames, "
-        f"{100 * person['keypoints_missing']:.1f} % of keypoints missing, mean score {person['mean_score']:.2f}"
+        f"{100 * person['keypoints_missing']:.1f} % of keypoints missing, mean score {person['mean_score']:.2f}, "
+        f"{person['size']:.0f} px large"
         for person in clip["people"]
     ]
     return lines + [f"  {note}" for note in dict.fromkeys(note for person in clip["people"] for note in person["notes"])]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`poselift lift`: keypoint files to .npz, .blend and .bvh, one or many."""
+"""`poselift lift`: keypoint files to .npz, .blend and what other programs read, one or many, in one process or several."""
 
 from __future__ import annotations
 
@@ -8,58 +8,89 @@ import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from ..core.errors import OutputError, PoseliftError, SettingsError
-from ..core.motion.motion import Motion
-from ..core.pipeline import LiftSettings, lift
-from ..core.track import KeypointTrack
+from ..core.errors import OutputError, PoseliftError
+from ..core.lifter.weights import find
+from ..core.output import remove_leftovers
+from . import batch
 from .camera_options import Given
-from .sources import find_clips, read
+from .journal import NAME, Journal, content_key, file_hash
+from .lift_task import Task, failed, lift_task, settings_from
+from .sources import find_clips
 from .terminal import DONE, FAILED, progress_bar, say, show
 
-ENDINGS = (".blend", ".bvh", ".npz")
+ENDINGS = (".blend", ".bvh", ".fbx", ".glb", ".usd", ".npz")
+_SAME_RESULT = ("jobs", "resume", "json", "quiet", "output", "report", "inputs", "arguments", "run", "weights", "device")
+"""Options that do not change what comes out; the weights count by their content."""
+
+Reports = list[dict[str, Any]]
 
 
 def lift_inputs(options: argparse.Namespace) -> int:
     """Lift every input and write the outputs; return the exit status. Raises `PoseliftError` for bad usage alone."""
-    settings = LiftSettings(
-        camera_mode=options.camera,
-        actor_height=options.height,
-        device=options.device,
-        weights=options.weights,
-        fps=options.fps,
-        image_size=options.size,
-        fov=options.fov,
-        smoothing=options.smoothing,
-    )
+    settings_from(options)  # a wrong setting is bad usage, once and before anything is read
     clips, reports = _clips(options.inputs)
-    given = Given.of(options, len(clips))
-    outputs = _outputs([clip for clip in clips if clip is not None], Path(options.output), f".{options.to}")
-    needs_blender = bool(options.preview) or any(output.suffix != ".npz" for output in outputs.values())
-    if needs_blender and not importlib.util.find_spec("bpy"):
-        raise OutputError(
-            "only .npz can be written without Blender; run this in Blender, or install its module: pip install bpy."
-        )
-    for clip, output in outputs.items():
-        try:
-            for track, motion in _lift_clip(clip, options, settings, given):
-                target = _target(output, motion, options.person)
-                _write(motion, target, Path(options.preview) if options.preview else None, given, track)
-                reports.append({"output": str(target), **motion.report.to_dict()})
-                if not options.quiet:
-                    say("\n".join([*motion.report.lines(), f"wrote {target}"]))
-        except PoseliftError as error:
-            reports.append({"source": str(clip), "error": str(error)})
-            say(f"poselift: {error}")
+    Given.of(options, len(clips))  # so is a calibration that cannot be read
+    tasks, journal = _tasks(clips, options)
+    _check_blender(tasks, options)
+    keys: dict[str, str] = {}
+    if journal is not None:
+        remove_leftovers(journal.path.parent)
+        made_by = _settings_key(options)
+        keys = {task.source: content_key(Path(task.source), made_by + task.template) for task in tasks}
+        done = {task.source: journal.finished(task.source, keys[task.source]) for task in tasks} if options.resume else {}
+        reports += [report | {"skipped": True} for entry in done.values() if entry for report in entry["people"]]
+        tasks = [task for task in tasks if not done.get(task.source)]
+        if options.resume and not options.quiet:
+            say(f"{sum(map(bool, done.values()))} clips are done already, {len(tasks)} are left.")
+    for task, found in _results(tasks, options):
+        if journal is not None:
+            journal.add(task.source, keys[task.source], found)
+        for report in found:
+            _tell(report, options.quiet)
+        reports += found
     if options.json:
-        show(json.dumps(reports, indent=1))
+        show(json.dumps([{k: v for k, v in report.items() if k != "lines"} for report in reports], indent=1))
     return FAILED if any("error" in report for report in reports) else DONE
 
 
-def _clips(names: list[str]) -> tuple[list[Path], list[dict]]:
+def _results(tasks: list[Task], options: argparse.Namespace) -> Iterator[tuple[Task, Reports]]:
+    """Yield each task with its reports as it finishes, and show how far all of them are."""
+    if options.jobs > 1 and len(tasks) > 1:
+        with progress_bar("clips", len(tasks), "clip", options.quiet, lines=True) as bar:
+            for result in batch.run(tasks, options.arguments, options.jobs):
+                bar.update(1)
+                yield result
+        return
+    for task in tasks:
+        with progress_bar(Path(task.source).name, 1.0, "clip", options.quiet) as bar:
+            shown = 0.0
+
+            def advance(share: float, stage: str, bar: Any = bar) -> None:
+                nonlocal shown
+                bar.set_postfix_str(stage, refresh=False)
+                bar.update(share - shown)
+                shown = share
+
+            try:
+                found = lift_task(task, options, advance)
+            except PoseliftError as error:
+                found = [failed(task, error)]
+        yield task, found
+
+
+def _tell(report: dict[str, Any], quiet: bool) -> None:
+    if "error" in report:
+        say(f"poselift: {report['error']}")
+    elif not quiet:
+        say("\n".join([*report["lines"], *(f"wrote {name}" for name in report["outputs"])]))
+
+
+def _clips(names: list[str]) -> tuple[list[Path], Reports]:
     """Find the clips of all inputs; inputs that hold none are reported, not raised."""
     clips: list[Path] = []
-    reports: list[dict] = []
+    reports: Reports = []
     for name in names:
         try:
             clips += find_clips(Path(name))
@@ -69,74 +100,54 @@ def _clips(names: list[str]) -> tuple[list[Path], list[dict]]:
     return clips, reports
 
 
-def _outputs(clips: list[Path], output: Path, ending: str) -> dict[Path, Path]:
-    """Say which file each clip becomes. Raises `OutputError` where that cannot be."""
+def _tasks(clips: list[Path], options: argparse.Namespace) -> tuple[list[Task], Journal | None]:
+    """Say which files each clip becomes, and where the batch's report is. Raises `OutputError` where that cannot be."""
+    output = Path(options.output)
+    several = options.person == "all" or "," in options.person
     if output.suffix in ENDINGS and not output.is_dir():
         if len(clips) > 1:
             raise OutputError(f"{len(clips)} clips cannot become the one file {output}; give a folder.")
         if not output.parent.is_dir():
             raise OutputError(f"{output}: the folder {output.parent} does not exist; create it first.")
-        return dict.fromkeys(clips, output)
+        template = f"{output.with_suffix('')}{'_{person}' if several else ''}"
+        return [Task(str(clip), template, (output.suffix,)) for clip in clips], _journal(options, None)
     if output.suffix and not output.is_dir():
         raise OutputError(f"{output}: '{output.suffix}' is not one of {', '.join(ENDINGS)}.")
+    name = options.name or ("{name}_{person}" if several else "{name}")
+    if several and "{person}" not in name:
+        raise OutputError(f"--name '{name}' gives all people of a clip one file; write {{person}} into it.")
+    stems = [name.replace("{name}", clip.name if clip.is_dir() else clip.stem) for clip in clips]
+    if len(set(stems)) < len(stems):
+        raise OutputError("two clips have the same name; lift them into different folders, or write {name} into --name.")
     if clips:
         output.mkdir(parents=True, exist_ok=True)
-    named = {clip: output / f"{clip.name if clip.is_dir() else clip.stem}{ending}" for clip in clips}
-    if len(set(named.values())) < len(named):
-        raise OutputError("two clips have the same name; lift them into different folders.")
-    return named
+    endings = tuple(f".{ending}" for ending in options.to)
+    tasks = [Task(str(clip), str(output / stem), endings) for clip, stem in zip(clips, stems, strict=True)]
+    return tasks, _journal(options, output / NAME if clips else None)
 
 
-def _lift_clip(
-    clip: Path, options: argparse.Namespace, settings: LiftSettings, given: Given
-) -> Iterator[tuple[KeypointTrack, Motion]]:
-    with progress_bar(clip.name, 1.0, "clip", options.quiet) as bar:
-        shown = 0.0
-
-        def show(share: float, stage: str) -> None:
-            nonlocal shown
-            bar.set_postfix_str(stage, refresh=False)
-            bar.update(share - shown)
-            shown = share
-
-        tracks = read(clip, file_format=options.format, layout=options.layout, progress=lambda share: show(0.1 * share, "read"))
-        for track in _chosen(tracks, options.person):
-            shown = 0.0
-            track, told = given.told(track, settings)
-            yield track, lift(track, told, show)
+def _journal(options: argparse.Namespace, usual: Path | None) -> Journal | None:
+    path = Path(options.report) if options.report else usual
+    return Journal(path) if path else None
 
 
-def _chosen(tracks: list[KeypointTrack], person: str) -> list[KeypointTrack]:
-    if person == "all":
-        return tracks
-    if person == "best":
-        return tracks[:1]
-    chosen = [track for track in tracks if track.person == person]
-    if not chosen:
-        people = ", ".join(track.person for track in tracks)
-        raise SettingsError(f"{tracks[0].source}: there is no person '{person}'; people are {people}.")
-    return chosen
+def _check_blender(tasks: list[Task], options: argparse.Namespace) -> None:
+    needed = bool(options.preview) or any(ending != ".npz" for task in tasks for ending in task.endings)
+    if needed and not importlib.util.find_spec("bpy"):
+        raise OutputError(
+            "only .npz can be written without Blender; run this in Blender, or install its module: pip install bpy."
+        )
 
 
-def _target(output: Path, motion: Motion, person: str) -> Path:
-    return output.with_stem(f"{output.stem}_{motion.person}") if person == "all" else output
+def _settings_key(options: argparse.Namespace) -> str:
+    """Return what, beside a clip's content, decides what comes out: settings, weights, and Poselift itself."""
+    plain = {key: str(value) for key, value in sorted(vars(options).items()) if key not in _SAME_RESULT}
+    return json.dumps([plain, file_hash(find(options.weights)), _version()])
 
 
-def _write(motion: Motion, target: Path, preview: Path | None, given: Given, track: KeypointTrack) -> None:
-    """Write one motion in its output's format, and a still of it where asked for."""
-    if target.suffix == ".npz":
-        motion.save(target)
-    if target.suffix == ".npz" and preview is None:
-        return
-    from ..scene import build, export, files, render
+def _version() -> str:
+    """Return Poselift's version, as its manifest has it."""
+    import tomllib
 
-    files.new_file()
-    built = build.apply(motion)
-    given.show(motion, built.camera, build.BuildSettings().frame_start, track)
-    if target.suffix == ".blend":
-        export.save_blend(target)
-    elif target.suffix == ".bvh":
-        export.save_bvh(target, built.armature)
-    if preview is not None:
-        frame = build.BuildSettings().frame_start + len(motion) // 2
-        render.save_still(preview, built, frame)
+    manifest = Path(__file__).resolve().parent.parent / "blender_manifest.toml"
+    return str(tomllib.loads(manifest.read_text(encoding="utf-8"))["version"])

@@ -1,24 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What lives as long as Blender runs and is no data of the file: tracks that were read, and the lift that is running."""
+"""What lives as long as Blender runs and is no data of the file: tracks that were read, and the job that is running."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from ..core.motion.motion import Motion
 from ..core.track import KeypointTrack
 from ..scene.jobs import Job
+from .camera_options import Given
 
 Tracks = list[KeypointTrack]
 
 
 @dataclass(frozen=True)
 class Lifted:
-    """What a lift gives: the motion, and the clip's tracks with their path and key, for the next lift."""
+    """What a lift gives: the people's motions, the tracks they come from, what was given beside the keypoints, and the clip's
+    tracks with their path and key, for the next lift.
+    """
 
-    motion: Motion
+    motions: list[Motion]
+    wanted: Tracks
+    given: Given
     tracks: Tracks
     path: Path
     key: str
@@ -30,7 +36,7 @@ GRACE = 5.0
 """Seconds that a running lift is given to stop when the add-on is switched off."""
 
 _clips: dict[str, tuple[Path, Tracks]] = {}
-_job: Job[Lifted] | None = None
+_job: Job[Any] | None = None
 
 
 def keep(path: Path, tracks: Tracks, key: str = "") -> str:
@@ -49,20 +55,20 @@ def find(key: str, path: Path) -> Tracks | None:
     return tracks if where == path else None
 
 
-def begin(job: Job[Lifted]) -> Job[Lifted]:
-    """Start a lift and remember it as the one that runs."""
+def begin(job: Job[Any]) -> Job[Any]:
+    """Start a job and remember it as the one that runs."""
     global _job
     _job = job.start()
     return job
 
 
-def running() -> Job[Lifted] | None:
-    """Return the lift that runs, or None."""
+def running() -> Job[Any] | None:
+    """Return the job that runs, or None."""
     return _job
 
 
 def finish() -> None:
-    """Forget the lift that ran."""
+    """Forget the job that ran."""
     global _job
     _job = None
 

@@ -5,14 +5,18 @@
 import math
 import sys
 from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import bpy
 
+from ..core.cleaning import CleaningSettings
 from ..core.lifter.weights import DEFAULT, available
 from ..core.pipeline import LiftSettings
-from ..core.track import KeypointTrack, exact_rate
+from ..core.rig.families import FAMILIES
+from ..core.rig.styles import NAMINGS
+from ..core.track import exact_rate
+from . import source_settings
+from .source_settings import PoseliftCleaning, PoseliftJoint, PoseliftName, PoseliftPerson
 
 RATES = (
     ("24000/1001", "23.98 fps", "Film at video speed, exactly 24000/1001"),
@@ -30,6 +34,12 @@ CAMERAS = (
     ("static", "Static", "One camera for the whole clip; the body turns"),
     ("orbit", "Orbit", "The body keeps its heading; the camera travels around it"),
 )
+LENSES = (
+    ("AUTO", "Automatic", "What the keypoints or their clip say; else a usual lens"),
+    ("FOV", "Field of View", "An angle that you know"),
+    ("FILE", "Calibration File", "A calibration, with its distortion"),
+    ("CAMERA", "Scene Camera", "The lens of the scene's active camera"),
+)
 DEVICES = (
     ("auto", "Automatic", "CUDA where there is a card for it, else the processor"),
     ("cpu", "CPU", "The processor"),
@@ -37,6 +47,8 @@ DEVICES = (
     *((("mps", "Metal", "Apple's graphics"),) if sys.platform == "darwin" else ()),
 )
 
+REST_ITEMS = (("T", "T-Pose", "Arms level"), ("A", "A-Pose", "Arms 45 degrees down"))
+NAMING_ITEMS = tuple((name, FAMILIES[name].label, f"Bones named as in {FAMILIES[name].label}") for name in NAMINGS)
 
 _ABOUT_WEIGHTS = {
     "human17-3d-anchored": "Learned with motion capture's 3D: the more accurate",
@@ -44,16 +56,6 @@ _ABOUT_WEIGHTS = {
     "human17-paper": "The published method, from 2D poses alone: for comparison",
 }
 WEIGHTS = tuple((name, name, _ABOUT_WEIGHTS.get(name, "")) for name in available())
-
-
-class PoseliftPerson(bpy.types.PropertyGroup):
-    """A person of the imported clip, as the panel lists them."""
-
-    # PropertyGroup has `name` already: the person's name in the track.
-    summary: bpy.props.StringProperty(name="Summary")
-
-    if TYPE_CHECKING:
-        name: str
 
 
 class PoseliftSettings(bpy.types.PropertyGroup):
@@ -68,9 +70,26 @@ class PoseliftSettings(bpy.types.PropertyGroup):
     file_format: bpy.props.StringProperty(name="Format", default="auto")
     layout: bpy.props.StringProperty(name="Layout", default="auto")
     session_key: bpy.props.StringProperty(name="Session", options={"HIDDEN"})
+    clip: bpy.props.PointerProperty(type=bpy.types.MovieClip, name="Clip", description="Movie clip whose markers were read")
+    clip_to_read: bpy.props.PointerProperty(
+        type=bpy.types.MovieClip, name="Movie Clip", description="Movie clip whose tracking markers are the keypoints"
+    )
+    read_width: bpy.props.IntProperty(name="Width Given", options={"HIDDEN"})
+    read_height: bpy.props.IntProperty(name="Height Given", options={"HIDDEN"})
     people: bpy.props.CollectionProperty(type=PoseliftPerson)
-    person_index: bpy.props.IntProperty(name="Person", description="Whom to lift, the best seen first", min=0)
+    person_index: bpy.props.IntProperty(name="Person", description="People of the clip, the best seen first", min=0)
+    edits: bpy.props.StringProperty(name="Repairs", description="What was joined and exchanged by hand", options={"HIDDEN"})
+    use_joints: bpy.props.BoolProperty(
+        name="Map by Hand", description="Say what each keypoint is, instead of going by names and layouts that are known"
+    )
+    joints: bpy.props.CollectionProperty(type=PoseliftJoint)
+    joint_index: bpy.props.IntProperty(
+        name="Keypoint", description="Keypoints of the clip and the joints they stand for", min=0
+    )
+    known_joints: bpy.props.CollectionProperty(type=PoseliftName)
+    cleaning: bpy.props.PointerProperty(type=PoseliftCleaning)
     detected: bpy.props.StringProperty(name="Detected", description="What the file holds")
+    evidence: bpy.props.StringProperty(name="Evidence", description="How that was told, and what the reader noticed")
     has_rate: bpy.props.BoolProperty(name="Rate Known", description="The keypoints say their frame rate")
     has_size: bpy.props.BoolProperty(name="Size Known", description="The keypoints say their image size")
 
@@ -113,9 +132,18 @@ class PoseliftSettings(bpy.types.PropertyGroup):
         unit="LENGTH",
     )
     camera_mode: bpy.props.EnumProperty(name="Camera", description="What the new camera does", items=CAMERAS, default="static")
-    use_fov: bpy.props.BoolProperty(
-        name="Known Field of View",
-        description="Set the field of view of the footage's camera; otherwise the file's or a usual one is taken",
+    footage: bpy.props.StringProperty(
+        name="Footage",
+        description="Movie, or first of the images: gives size and rate, and is shown behind the new camera",
+        subtype="FILE_PATH",
+    )
+    lens: bpy.props.EnumProperty(
+        name="Lens", description="Where the camera's focal length and distortion come from", items=LENSES, default="AUTO"
+    )
+    calibration: bpy.props.StringProperty(
+        name="Calibration",
+        description="Calibration file of OpenCV, ROS, Pose2Sim, Anipose or COLMAP; of several cameras, FILE:CAMERA",
+        subtype="FILE_PATH",
     )
     fov: bpy.props.FloatProperty(
         name="Field of View",
@@ -129,33 +157,27 @@ class PoseliftSettings(bpy.types.PropertyGroup):
         name="Weights", description="What the network has learned from", items=WEIGHTS, default=DEFAULT
     )
     device: bpy.props.EnumProperty(name="Device", description="Where to compute", items=DEVICES, default="auto")
+    rest: bpy.props.EnumProperty(name="Rest Pose", description="How the armature stands at rest", items=REST_ITEMS, default="T")
+    bone_names: bpy.props.EnumProperty(
+        name="Bone Names", description="The family that bones are named after", items=NAMING_ITEMS, default="plain"
+    )
+    thin: bpy.props.FloatProperty(
+        name="Thin Keys (mm)",
+        description="Thin keys so that no joint moves by more; 0 keeps all",
+        default=0.0,
+        min=0.0,
+        max=100.0,
+    )
     result: bpy.props.StringProperty(name="Result", description="The report of the last lift, line by line")
+    worst: bpy.props.StringProperty(
+        name="Frames to Look At", description="Scene frames that the report names", options={"HIDDEN"}
+    )
 
 
 def settings_of(context: bpy.types.Context) -> PoseliftSettings:
     """Return the settings of the scene that the user is in."""
     scene: Any = context.scene
     return scene.poselift
-
-
-def remember(settings: PoseliftSettings, path: Path, tracks: list[KeypointTrack], key: str) -> None:
-    """Take note of what was imported: path, people, and what the file says about rate and size."""
-    settings.source, settings.session_key, settings.result = str(path), key, ""
-    settings.people.clear()
-    for track in tracks:
-        person = settings.people.add()
-        person.name = track.person
-        person.summary = f"seen {track.coverage:.0%}"
-    settings.person_index = 0
-    first = tracks[0]
-    camera = first.intrinsics
-    size = first.image_size or ((camera.width, camera.height) if camera else None)
-    settings.has_rate, settings.has_size = first.fps is not None or first.times is not None, size is not None
-    frames = "1 frame" if len(first) == 1 else f"{len(first)} frames"
-    facts = [first.skeleton.name, frames]
-    facts += [f"{float(first.fps):.4g} fps"] if first.fps else []
-    facts += [f"{size[0]} × {size[1]} px"] if size else []
-    settings.detected = ", ".join(facts)
 
 
 def to_core(settings: PoseliftSettings) -> LiftSettings:
@@ -167,13 +189,24 @@ def to_core(settings: PoseliftSettings) -> LiftSettings:
         weights=settings.weights,
         fps=None if settings.has_rate else frame_rate(settings),
         image_size=(settings.image_width, settings.image_height) if settings.use_size and not settings.has_size else None,
-        fov=settings.fov if settings.use_fov else None,
+        fov=settings.fov if settings.lens == "FOV" else None,
+        cleaning=cleaning_of(settings.cleaning),
     )
 
 
-def person_of(settings: PoseliftSettings) -> str:
-    """Return the name of the person to lift; empty where nobody was imported."""
-    return settings.people[settings.person_index].name if settings.person_index < len(settings.people) else ""
+def cleaning_of(cleaning: PoseliftCleaning) -> CleaningSettings:
+    """Return the cleaning steps that are switched on."""
+    return CleaningSettings(
+        score_gate=cleaning.gate if cleaning.use_gate else 0.0,
+        outliers=cleaning.use_outliers,
+        swaps=cleaning.use_swaps,
+        max_gap_seconds=cleaning.longest_gap if cleaning.use_fill else 0.0,
+    )
+
+
+def people_of(settings: PoseliftSettings) -> list[str]:
+    """Return the names of the people to lift, the best seen first."""
+    return [person.name for person in settings.people if person.use]
 
 
 def frame_rate(settings: PoseliftSettings) -> Fraction:
@@ -183,4 +216,4 @@ def frame_rate(settings: PoseliftSettings) -> Fraction:
     return exact_rate(round(settings.custom_rate, 3))  # Blender holds it in single precision
 
 
-CLASSES = (PoseliftPerson, PoseliftSettings)
+CLASSES = (*source_settings.CLASSES, PoseliftSettings)

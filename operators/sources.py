@@ -7,6 +7,7 @@ The same three functions as `core.readers` has, for which a `.blend` is one more
 from __future__ import annotations
 
 import importlib.util
+from fractions import Fraction
 from pathlib import Path
 
 from ..core import readers
@@ -28,14 +29,20 @@ def detect_format(path: Path) -> str:
 
 
 def read(
-    path: Path, *, file_format: str = "auto", layout: str = "auto", progress: Progress | None = None
+    path: Path,
+    *,
+    file_format: str = "auto",
+    layout: str = "auto",
+    image_size: tuple[int, int] | None = None,
+    fps: Fraction | None = None,
+    progress: Progress | None = None,
 ) -> list[KeypointTrack]:
     """Read all people of a clip, best seen first. A Blender file's tracks say themselves what they are.
 
     Raises `ReadError` and `SettingsError` as `core.readers.read`, and `TrackError` where a clip's markers are no body.
     """
     if not _is_blend(path):
-        return readers.read(path, file_format=file_format, layout=layout, progress=progress)
+        return readers.read(path, file_format=file_format, layout=layout, image_size=image_size, fps=fps, progress=progress)
     if not importlib.util.find_spec("bpy"):
         raise ReadError("is read by Blender; run this in Blender, or install its module: pip install bpy.", path)
     from ..scene.clip_tracks import read_blend

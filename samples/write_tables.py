@@ -75,6 +75,7 @@ def deeplabcut_h5(path: Path, seen: Seen) -> Path:
         group.attrs["pandas_type"] = np.bytes_("frame_table")
         data = group.create_dataset("table", data=table)
         data.attrs["values_block_0_kind"] = np.bytes_(pickled)
+        data.attrs["index_kind"] = np.bytes_("integer")
     return path.with_suffix(".h5")
 
 
@@ -90,11 +91,14 @@ def deeplabcut_fixed_h5(path: Path, seen: Seen) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path.with_suffix(".h5"), "w") as file:
         group = file.create_group("df_with_missing")
-        group.attrs["pandas_type"] = np.bytes_("frame")
-        for level, (names, numbers) in enumerate(zip(levels, labels, strict=True)):
-            group.create_dataset(f"block0_items_level{level}", data=np.array(names, "S"))
-            group.create_dataset(f"block0_items_label{level}", data=numbers.astype(np.int16))
-        group.create_dataset("block0_values", data=values)
+        texts = {"pandas_type": "frame", "axis0_variety": "multi", "axis1_variety": "regular", "block0_items_variety": "multi"}
+        group.attrs.update({key: np.bytes_(text) for key, text in texts.items()})
+        group.attrs.update({"ndim": 2, "nblocks": 1, "axis0_nlevels": 4, "block0_items_nlevels": 4})
+        for axis in ("axis0", "block0_items"):
+            for level, (names, numbers) in enumerate(zip(levels, labels, strict=True)):
+                group.create_dataset(f"{axis}_level{level}", data=np.array(names, "S"))
+                group.create_dataset(f"{axis}_label{level}", data=numbers.astype(np.int16))
+        group.create_dataset("block0_values", data=values).attrs["transposed"] = np.uint8(1)
         group.create_dataset("axis1", data=np.arange(length))
     return path.with_suffix(".h5")
 
@@ -118,7 +122,7 @@ def sleap_h5(path: Path, seen: Seen) -> Path:
 
 
 def sports2d(path: Path, seen: Seen) -> Path:
-    """Write a folder with a TRC in pixels per person, and one in metres beside them."""
+    """Write a folder with a TRC in pixels per person, and one in metres beside them; both say metres, as Sports2D does."""
     people, length = seen.scores.shape[:2]
     path.mkdir(parents=True, exist_ok=True)
     for person in range(people):
@@ -126,10 +130,10 @@ def sports2d(path: Path, seen: Seen) -> Path:
             file = path / f"clip_Sports2D_{unit}_person{person:02d}.trc"
             rate = f"{float(seen.fps):g}"
             lines = [
-                f"PathFileType\t4\t(X/Y/Z)\t{file.name}",
+                f"PathFileType\t4\t(X/Y/Z)\tC:\\clips\\{file.name}",
                 "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
-                f"{rate}\t{rate}\t{length}\t{len(NAMES)}\t{unit}\t{rate}\t0\t{length}",
-                "Frame#\tTime\t" + "\t\t\t".join(NAMES) + "\t\t",
+                f"{rate}\t{rate}\t{length}\t{len(NAMES)}\tm\t{rate}\t0\t{length}",
+                "Frame#\tTime\t" + "\t\t\t".join(NAMES) + "\t\t\t",
                 "\t\t" + "\t".join(f"X{n}\tY{n}\tZ{n}" for n in range(1, len(NAMES) + 1)),
             ]
             for frame in range(length):

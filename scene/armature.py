@@ -27,13 +27,13 @@ def new_armature(name: str, rest: RestPose, collection: bpy.types.Collection) ->
     table = rest.table
     with _edit_mode(owner):
         bones = armature.edit_bones
-        for index, bone in enumerate(table.bones):
-            edit = bones.new(bone.name)
+        for index in range(len(table)):
+            edit = bones.new(table.labels[index])
             edit.head, edit.tail = Vector(rest.heads[index]), Vector(rest.tails[index])
             edit.align_roll(Vector(rest.matrices[index][:, 2]))
             parent = table.parents[index]
             if parent >= 0:
-                edit.parent = bones[table.bones[parent].name]
+                edit.parent = bones[table.labels[parent]]
                 edit.use_connect = bool(np.abs(rest.heads[index] - rest.tails[parent]).max() < 1e-7)
     assert owner.pose is not None
     for pose_bone in owner.pose.bones:

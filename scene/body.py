@@ -38,6 +38,8 @@ _HUMAN: dict[str, tuple[Section, ...]] = {
     "neck": ((0.0, 0.03, 0.03), (1.0, 0.027, 0.029)),
     "head": ((0.06, 0.025, 0.03), (0.25, 0.036, 0.045), (0.55, 0.043, 0.055), (0.72, 0.041, 0.052)),
     **_LIMBS,
+    "foot": ((-0.15, 0.022, 0.022), (0.3, 0.026, 0.022), (0.9, 0.028, 0.014), (1.25, 0.022, 0.01)),
+    "hand": ((0.0, 0.011, 0.018), (0.6, 0.01, 0.022), (1.6, 0.008, 0.018)),
 }
 _NOSE = ((0.46, 0.052), (0.28, 0.076), (0.22, 0.05))  # (along the bone in its lengths, forward in heights): bridge, tip, base
 
@@ -74,12 +76,14 @@ def new_body(name: str, rest: RestPose, armature: bpy.types.Object, collection: 
         sections = _HUMAN.get(plain, ()) if human else _spindle(length / height)
         if not sections:
             continue
+        if human and plain == "forearm" and bone.name.replace("forearm", "hand") in rest.table.names:
+            sections = sections[:-1]  # its last section stands for the hand
         parts = [_lathe(np.array(sections) * (length, height, height))]
         if human and plain == "head":
             parts.append(_nose(length, height))
         for vertices, faces in parts:
             placed = vertices @ rest.matrices[index].T + rest.heads[index]
-            owned.setdefault(bone.name, []).extend(shell.add(placed, faces, side))
+            owned.setdefault(bone.label or bone.name, []).extend(shell.add(placed, faces, side))
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(np.concatenate(shell.vertices).tolist(), [], shell.faces)
     for label, colour in COLOURS.items():

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
@@ -12,10 +12,12 @@ from ..core.motion.motion import Motion
 from ..core.rig.bones import bone_table
 from ..core.rig.rest import rest_pose
 from ..core.rig.rotations import solve_pose
+from ..core.rig.styles import styled
 from . import timing
 from .armature import new_armature
 from .body import new_body
 from .camera import new_camera, set_render_size
+from .decimate import thin_keys
 from .keyframes import key_channels, pose_channels
 from .state import all_or_nothing, current, leave_modes
 
@@ -28,6 +30,8 @@ class BuildSettings:
     frame_start: the scene frame of the motion's first moment.
     set_scene: give the scene the motion's rate, range, image size and camera; otherwise only objects are added, keyed so
     that they keep their times at the scene's own rate.
+    rest: 'T' or 'A' pose at rest. names: the family that bones are named after, one of `NAMINGS`.
+    tolerance: millimetres by which thinned keys may move a joint; 0 keeps a key on every frame.
     """
 
     name: str = ""
@@ -35,6 +39,9 @@ class BuildSettings:
     with_camera: bool = True
     with_body: bool = True
     set_scene: bool = True
+    rest: str = "T"
+    names: str = "plain"
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
     """
     settings = settings or BuildSettings()
     # Everything that needs no Blender comes first, so that most errors happen before anything is touched.
-    table = bone_table(motion.skeleton, motion.joints_world)
+    table = styled(bone_table(motion.skeleton, motion.joints_world), settings.rest, settings.names)
     rest = rest_pose(table, motion.bone_lengths)
     pose = solve_pose(motion.joints_world, rest, float(motion.fps))
     timing.rate_of(motion.fps)
@@ -71,6 +78,8 @@ def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
         scene.collection.children.link(collection)
         armature = new_armature(name, rest, collection)
         action = key_channels(armature, name, pose_channels(rest, pose), frames)
+        if settings.tolerance:
+            thin_keys(armature, settings.tolerance / 1000)
         camera = new_camera(f"{name} camera", motion, frames, collection) if settings.with_camera else None
         body = new_body(f"{name} body", rest, armature, collection) if settings.with_body else None
         if settings.set_scene:
@@ -81,6 +90,23 @@ def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
         for item in layer.objects:
             item.select_set(item == armature)
     return Built(collection, armature, action, camera, body)
+
+
+def apply_all(motions: list[Motion], settings: BuildSettings | None = None) -> list[Built]:
+    """Put the people of one clip into the current scene, each as `apply` does; the camera is the first one's.
+
+    All are made or none.
+    """
+    settings = settings or BuildSettings()
+    with all_or_nothing():
+        built = [apply(motions[0], settings)]
+        others = replace(settings, with_camera=False, set_scene=False)
+        built += [apply(motion, others) for motion in motions[1:]]
+        if len(built) > 1:
+            current()[1].objects.active = built[0].armature
+            for item in current()[1].objects:
+                item.select_set(item == built[0].armature)
+    return built
 
 
 def clip_name(motion: Motion) -> str:

@@ -38,6 +38,20 @@ def fcurves_of(owner: bpy.types.Object) -> list[bpy.types.FCurve]:
     return [curve for bag in bags if bag is not None for curve in bag.fcurves]
 
 
+def selectable_bones(owner: bpy.types.Object) -> list[Any]:
+    """Return what holds the selection of an armature's bones: pose bones since Blender 5.0, the bones themselves before."""
+    assert owner.pose is not None
+    bones: list[Any] = list(owner.pose.bones)
+    return bones if bones and hasattr(bones[0], "select") else [bone.bone for bone in bones]
+
+
+def usd_without_textures() -> dict[str, Any]:
+    """Return the USD exporter's setting by which no folder of textures appears beside the file; it changed in Blender 4.4."""
+    exporter: Any = bpy.ops.wm.usd_export
+    known = exporter.get_rna_type().properties.keys()
+    return {"export_textures_mode": "KEEP"} if "export_textures_mode" in known else {"export_textures": False}
+
+
 def eevee_engine() -> str:
     """Return the identifier of the EEVEE render engine, which was another one in Blender 4.2 to 4.5."""
     return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -26,12 +27,14 @@ class Job(Generic[Result]):
         self._cancelled = threading.Event()
         # One tuple, replaced as a whole: a reader never sees the share of one moment with the stage of another.
         self._state: tuple[float, str] = (0.0, "")
+        self._began = time.monotonic()
         self._outcome: tuple[Result] | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> Job[Result]:
         """Begin, and return the job."""
+        self._began = time.monotonic()
         self._thread.start()
         return self
 
@@ -53,6 +56,12 @@ class Job(Generic[Result]):
     def progress(self) -> tuple[float, str]:
         """Share done (0..1) and the stage's name."""
         return self._state
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that the rest takes if it goes on as it went; None where too little was done to tell."""
+        share, gone = self._state[0], time.monotonic() - self._began
+        return gone * (1 - share) / share if share > 0.05 and gone > 1 else None
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the work has ended, or for `timeout` seconds."""

@@ -21,11 +21,17 @@ UNMOVED = 1e-6
 
 @dataclass(frozen=True)
 class Channel:
-    """One animated property: its path from the owner, the channel group it is listed in, and its values (T, C)."""
+    """One animated property: its path from the owner, the channel group it is listed in, and its values (T, C).
+
+    One row of values alone is one key, in the first frame. indices: which components the columns are, all in order where
+    empty. indexed: whether the property is an array at all.
+    """
 
     data_path: str
     group: str
     values: NDArray[np.floating]
+    indices: tuple[int, ...] = ()
+    indexed: bool = True
 
 
 def key_channels(
@@ -38,21 +44,22 @@ def key_channels(
     """
     action, bag = compat.new_action(owner, name)
     groups: dict[str, bpy.types.ActionGroup] = {}
-    count = len(frames)
     kinds: Any = bpy.types.Keyframe.bl_rna.properties["interpolation"]
-    linear = np.full(count, kinds.enum_items["LINEAR"].value, np.int32)
-    points = np.empty((count, 2), np.float32)
+    linear = np.full(len(frames), kinds.enum_items["LINEAR"].value, np.int32)
+    points = np.empty((len(frames), 2), np.float32)
     points[:, 0] = frames
     for channel in channels:
         if channel.group not in groups:
             groups[channel.group] = bag.groups.new(channel.group)
-        for index in range(channel.values.shape[1]):
-            curve = bag.fcurves.new(channel.data_path, index=index)
+        count = len(channel.values)
+        for column in range(channel.values.shape[1]):
+            index = channel.indices[column] if channel.indices else column
+            curve = bag.fcurves.new(channel.data_path, index=index if channel.indexed else 0)
             curve.group = groups[channel.group]
-            points[:, 1] = channel.values[:, index]
+            points[:count, 1] = channel.values[:, column]
             curve.keyframe_points.add(count)
-            curve.keyframe_points.foreach_set("co", points.ravel())
-            curve.keyframe_points.foreach_set("interpolation", linear)
+            curve.keyframe_points.foreach_set("co", points[:count].ravel())
+            curve.keyframe_points.foreach_set("interpolation", linear[:count])
             curve.update()
     return action
 
@@ -63,7 +70,7 @@ def pose_channels(rest: RestPose, pose: Pose) -> list[Channel]:
     Bones that never leave their rest rotation have no channels.
     """
     channels: list[Channel] = []
-    for index, name in enumerate(rest.table.names):
+    for index, name in enumerate(rest.table.labels):
         path = f'pose.bones["{bpy.utils.escape_identifier(name)}"]'
         if index == 0:
             channels.append(Channel(f"{path}.location", name, pose.location))

@@ -10,9 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import SettingsError
+from ..core.track import exact_rate
+from .state import current
 
 Array = NDArray[np.float64]
 
+USUAL = tuple(Fraction(n) for n in (12, 15, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)) + tuple(
+    Fraction(n * 1000, 1001) for n in (24, 30, 60, 120)
+)
 FASTEST = 32767
 """The highest nominal rate that Blender stores."""
 SNAP = 1e-4
@@ -45,6 +50,33 @@ def scene_rate(scene: bpy.types.Scene) -> float:
 def set_timing(scene: bpy.types.Scene, fps: Fraction, frames: Array) -> None:
     """Give a scene the rate, the range of the frames, and its first frame as the current one."""
     scene.render.fps, scene.render.fps_base = rate_of(fps)
+    _set_span(scene, frames)
+
+
+def set_rate(fps: Fraction) -> None:
+    """Give the current scene a rate. Raises `SettingsError` where Blender cannot hold it."""
+    scene, _ = current()
+    scene.render.fps, scene.render.fps_base = rate_of(fps)
+
+
+def set_span(frames: Array) -> None:
+    """Give the current scene the range of the frames, and its first frame as the current one."""
+    _set_span(current()[0], frames)
+
+
+def exact_scene_rate() -> Fraction:
+    """Return the current scene's rate as the fraction that it is meant to be: 30 over 1.001 is 30000/1001."""
+    rate = scene_rate(current()[0])
+    return usual_rate(rate, 5e-5) or exact_rate(rate)
+
+
+def usual_rate(rate: float, tolerance: float) -> Fraction | None:
+    """Return the usual frame rate that a rounded one is meant to be, or None; tolerance: as a share of the rate."""
+    nearest = min(USUAL, key=lambda value: abs(float(value) - rate))
+    return nearest if abs(float(nearest) - rate) < tolerance * float(nearest) else None
+
+
+def _set_span(scene: bpy.types.Scene, frames: Array) -> None:
     first, last = int(np.floor(frames[0])), int(np.ceil(frames[-1]))
     scene.frame_start, scene.frame_end = first, last
     scene.frame_set(first)

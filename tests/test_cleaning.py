@@ -7,7 +7,7 @@ import make_clip
 import numpy as np
 import pytest
 
-from poselift.core.cleaning import CleaningSettings, clean, find_outliers
+from poselift.core.cleaning import Change, CleaningSettings, clean, find_outliers
 from poselift.core.errors import SettingsError, TrackError
 from poselift.core.layouts import BODY_25, COCO_17
 from poselift.core.track import KeypointTrack
@@ -26,7 +26,8 @@ def error(track: KeypointTrack, truth: KeypointTrack) -> float:
 def test_an_exact_track_is_left_exactly_as_it_is(fps: float) -> None:
     track = exact(int(10 * fps), fps)
     cleaned, counts = clean(track)
-    assert counts == {"low scores": 0, "outliers": 0, "filled": 0}
+    assert counts == {"low scores": 0, "at (0, 0)": 0, "swapped": 0, "outliers": 0, "filled": 0}
+    assert not counts.changes.any()
     np.testing.assert_array_equal(cleaned.keypoints, track.keypoints)
     np.testing.assert_array_equal(cleaned.scores, track.scores)
 
@@ -60,6 +61,69 @@ def test_spikes_in_the_first_and_last_frame_are_found() -> None:
     assert set(zip(*np.nonzero(find_outliers(keypoints)), strict=True)) == {(0, 4), (59, 10)}
 
 
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_outliers_of_a_few_frames_are_found_wherever_they_jump(length: int) -> None:
+    track = exact(120)
+    rng = np.random.default_rng(length)
+    keypoints, where = track.keypoints.copy(), np.zeros(track.scores.shape, bool)
+    for start, joint in ((20, 4), (45, 11), (70, 7), (100, 0)):
+        keypoints[start : start + length, joint] += [[250, -140], [-90, 160], [0, -300], [600, 0]][joint % 4]
+        where[start : start + length, joint] = True
+    keypoints += rng.normal(0, 2, keypoints.shape)
+    np.testing.assert_array_equal(find_outliers(keypoints), where)
+    keypoints[where] = np.nan  # and what is beside a gap is none
+    assert not find_outliers(keypoints).any()
+
+
+def test_an_outlier_on_another_limb_or_beside_missing_frames_is_found() -> None:
+    track = exact(60)
+    keypoints = track.keypoints.copy()
+    keypoints[30, BODY_25.index("r_wrist")] = keypoints[30, BODY_25.index("l_ankle")]
+    keypoints[[29, 31], BODY_25.index("nose")] = np.nan
+    keypoints[30, BODY_25.index("nose")] += 150
+    found = find_outliers(keypoints)
+    assert set(zip(*np.nonzero(found), strict=True)) == {(30, BODY_25.index("r_wrist")), (30, BODY_25.index("nose"))}
+
+
+def test_a_path_that_steps_to_another_place_has_no_outlier() -> None:
+    track = exact(60)
+    keypoints = track.keypoints.copy()
+    keypoints[30:, 4] += 200
+    assert not find_outliers(keypoints).any()
+
+
+def test_a_kick_is_no_outlier() -> None:
+    """An ankle that swings out and back within a third of a second, at 30 and at 60 frames a second."""
+    for fps in (30, 60):
+        track = exact(2 * fps, fps)
+        swing = 400 * np.exp(-(((np.arange(2 * fps) - fps) / (0.09 * fps)) ** 2))
+        keypoints = track.keypoints.copy()
+        keypoints[:, BODY_25.index("r_ankle")] += swing[:, None] * [1.0, -0.6]
+        keypoints[:, BODY_25.index("r_knee")] += 0.5 * swing[:, None] * [1.0, -0.6]
+        cleaned, counts = clean(track.replace(keypoints=keypoints))
+        assert sum(counts.values()) == 0
+        np.testing.assert_array_equal(cleaned.keypoints, keypoints)
+
+
+def test_zeros_far_from_the_person_are_missing_and_zeros_in_the_corner_are_a_place() -> None:
+    track = exact(90)
+    keypoints = track.keypoints.copy()
+    keypoints[10:14, 3], keypoints[40:80, 5], keypoints[85] = 0, 0, 0
+    cleaned, record = clean(track.replace(keypoints=keypoints))
+    assert record["at (0, 0)"] == 4 + 40 + 25
+    assert (record.changes[85] & Change.PLACEHOLDER).all()
+    assert cleaned.observed[10:14, 3].all()  # filled
+    assert not cleaned.observed[40:80, 5].any()
+    only_corner = track.keypoints - track.keypoints[:, [4]]  # a hand held in the corner all the time
+    cleaned, record = clean(track.replace(keypoints=only_corner))
+    assert record["at (0, 0)"] == 0
+    np.testing.assert_array_equal(cleaned.keypoints, only_corner)
+    kept = clean(track.replace(keypoints=keypoints), CleaningSettings(placeholders=False, outliers=False))[0]
+    assert (kept.keypoints[40:80, 5] == 0).all()
+    with pytest.raises(TrackError, match=r"at \(0, 0\)"):
+        clean(track.replace(keypoints=np.zeros_like(keypoints)))
+
+
 def test_low_scores_are_gated_and_counted() -> None:
     track = exact(20)
     scores = track.scores.copy()
@@ -83,6 +147,55 @@ def test_short_gaps_are_filled_on_the_line_with_less_weight_and_long_ones_are_no
     assert not cleaned.observed[57:, 2].any()
 
 
+def test_gaps_are_filled_along_the_curve_of_the_path() -> None:
+    """A hand that draws a circle each second, away for 8 frames: far better than straight lines."""
+    t = np.arange(90) / 30
+    curve = np.stack([300 + 200 * np.sin(2 * np.pi * t), 400 + 150 * np.cos(2 * np.pi * t)], -1)[:, None].repeat(17, 1)
+    scores = np.full((90, 17), 0.8)
+    for joint in range(17):
+        scores[30 + joint : 38 + joint, joint] = 0
+    gone = scores == 0
+    cleaned, _ = clean(KeypointTrack(curve, scores, COCO_17, fps=30))
+    line = np.stack(
+        [[np.interp(t, t[seen], curve[seen, j, c]) for c in (0, 1)] for j, seen in enumerate((scores > 0).T)]
+    ).transpose(2, 0, 1)
+    ours, lines = (np.linalg.norm(way - curve, axis=-1)[gone].mean() for way in (cleaned.keypoints, line))
+    assert ours < 0.35 * lines
+
+
+def test_filled_keypoints_count_less_the_longer_the_gap() -> None:
+    keypoints = np.stack([np.arange(60.0), np.zeros(60)], -1)[:, None].repeat(17, 1) + [0, 50]
+    scores = np.full((60, 17), 0.8)
+    scores[10, 0], scores[20:26, 0] = 0, 0
+    cleaned, _ = clean(KeypointTrack(keypoints, scores, COCO_17, fps=30))
+    np.testing.assert_allclose(cleaned.scores[10, 0], 0.3 * 0.8)
+    assert 0.05 < cleaned.scores[22, 0] < 0.6 * cleaned.scores[10, 0]
+
+
+@pytest.mark.parametrize(("fps", "frames"), [(12, 4), (30, 10), (120, 40), (None, 10), (1, 1)])
+def test_the_longest_gap_is_a_time_unless_it_is_given_in_frames(fps: float | None, frames: int) -> None:
+    keypoints = np.stack([np.arange(120.0), np.zeros(120)], -1)[:, None].repeat(17, 1) + [0, 50]
+    scores = np.full((120, 17), 0.8)
+    scores[10 : 10 + frames, 0], scores[60 : 61 + frames, 0] = 0, 0
+    track = KeypointTrack(keypoints, scores, COCO_17, fps=fps)
+    assert clean(track)[1]["filled"] == frames
+    assert clean(track, CleaningSettings(max_gap=frames + 1))[1]["filled"] == 2 * frames + 1
+    assert "filled" not in clean(track, CleaningSettings(max_gap_seconds=0))[1]
+
+
+def test_the_record_says_what_was_done_where() -> None:
+    track = exact(60)
+    keypoints, scores = track.keypoints.copy(), track.scores.copy()
+    keypoints[30, 4] += 200
+    scores[40, 4] = 0.05
+    _, record = clean(track.replace(keypoints=keypoints, scores=scores))
+    assert record == {"low scores": 1, "at (0, 0)": 0, "swapped": 0, "outliers": 1, "filled": 2}
+    assert record.changes[30, 4] == Change.OUTLIER | Change.FILLED
+    assert record.changes[40, 4] == Change.LOW_SCORE | Change.FILLED
+    assert np.count_nonzero(record.changes) == 2
+    assert record.frames(Change.FILLED).tolist() == [30, 40]
+
+
 def test_gaps_are_filled_by_the_clock_where_the_rate_varies() -> None:
     times = np.array([0.0, 0.1, 0.5, 0.6])
     keypoints = (100 * times)[:, None, None].repeat(17, 1).repeat(2, 2)
@@ -98,8 +211,9 @@ def test_steps_can_be_switched_off() -> None:
     keypoints[30, 4] += 200
     scores[40, 4], scores[41, 4] = 0, 0.02
     broken = track.replace(keypoints=keypoints, scores=scores)
-    untouched, counts = clean(broken, CleaningSettings(score_gate=0, max_gap=0, outliers=False))
-    assert sum(counts.values()) == 0
+    off = CleaningSettings(score_gate=0, max_gap=0, outliers=False, swaps=False, placeholders=False)
+    untouched, counts = clean(broken, off)
+    assert counts == {}
     np.testing.assert_array_equal(untouched.keypoints, broken.keypoints)
 
 
@@ -125,7 +239,16 @@ def test_a_track_without_anybody_is_an_error_that_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"score_gate": -0.1}, {"score_gate": 1.0}, {"max_gap": -1}, {"outlier_size": 0}, {"filled_share": 0}]
+    "wrong",
+    [
+        {"score_gate": -0.1},
+        {"score_gate": 1.0},
+        {"max_gap": -1},
+        {"max_gap_seconds": -0.1},
+        {"max_gap_seconds": float("nan")},
+        {"outlier_size": 0},
+        {"filled_share": 0},
+    ],
 )
 def test_impossible_settings_are_refused(wrong: dict) -> None:
     with pytest.raises(SettingsError):

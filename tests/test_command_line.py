@@ -64,7 +64,7 @@ def test_a_folder_of_clips_becomes_a_folder_and_one_bad_clip_costs_itself_alone(
         shutil.copytree(clip, batch / name)
     (batch / "c.json").write_text('[{"image_id": 1, "keyp')
     assert main(["lift", str(batch), "-o", str(tmp_path / "out"), "--to", "npz", *CAMERA, "-q"]) == 1
-    assert left_in(tmp_path / "out") == ["a.npz", "b.npz"]
+    assert left_in(tmp_path / "out") == ["a.npz", "b.npz", "poselift-report.jsonl"]
     assert "c.json" in capsys.readouterr().err
 
 

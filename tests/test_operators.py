@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from motions import motion_of, walking
 
+from poselift.core.cleaning import CleaningSettings
 from poselift.core.readers import track_npz
-from poselift.core.skeleton import HUMAN17
+from poselift.core.skeleton import HUMAN17, Skeleton
 from poselift.core.track import KeypointTrack
 
 TORCH = importlib.util.find_spec("torch") is not None
@@ -53,14 +54,14 @@ def everything(bpy):
 
 
 def test_import_says_what_was_found_and_keeps_the_path(addon, clip):
-    from poselift.operators.settings import person_of
+    from poselift.operators.settings import people_of
 
     assert addon.ops.poselift.import_keypoints(filepath=str(clip)) == {"FINISHED"}
     settings = addon.context.scene.poselift
     assert settings.source == str(clip)
     assert settings.detected == "human17, 24 frames, 29.97 fps, 1280 × 720 px"
     assert (settings.has_rate, settings.has_size) == (True, True)
-    assert [item.name for item in settings.people] == [person_of(settings)] == ["1"]
+    assert [item.name for item in settings.people] == people_of(settings) == ["1"]
 
 
 def test_a_folder_and_one_of_its_files_are_the_same_clip(addon, frames):
@@ -117,7 +118,7 @@ def test_settings_become_the_cores(addon, frames):
     assert (core.fps, core.image_size, core.camera_mode, core.device) == (Fraction(30000, 1001), (1080, 1920), "orbit", "cpu")
     assert core.actor_height == pytest.approx(1.6)
     assert core.fov is None
-    settings.rate, settings.custom_rate, settings.use_fov, settings.fov = "CUSTOM", 12.5, True, math.radians(40)
+    settings.rate, settings.custom_rate, settings.lens, settings.fov = "CUSTOM", 12.5, "FOV", math.radians(40)
     assert to_core(settings).fps == Fraction(25, 2)
     assert to_core(settings).fov == pytest.approx(math.radians(40))
 
@@ -231,10 +232,178 @@ def test_the_chosen_person_is_lifted(addon, tmp_path):
     addon.ops.poselift.import_keypoints(filepath=str(path))
     settings = addon.context.scene.poselift
     assert {item.name for item in settings.people} == {"1", "2"}
-    settings.person_index = [item.name for item in settings.people].index("2")
+    for item in settings.people:
+        item.use = item.name == "2"
     addon.ops.poselift.lift()
     assert "person 2" in settings.result
     assert addon.context.object.name == "two 2"
+
+
+def scene_people(bpy):
+    return [item.name for item in bpy.context.scene.poselift.people]
+
+
+@needs_torch
+def test_several_people_share_one_camera_and_one_world(addon, tmp_path):
+    first, second = motion_of(walking(24)), motion_of(walking(24) + [0.5, 0, 0])
+    path = tmp_path / "two.npz"
+    about = {"fps": Fraction(30), "image_size": (1280, 720), "intrinsics": first.intrinsics}
+    track_npz.write(path, [person(first, "1", **about), person(second, "2", **about)])
+    addon.ops.poselift.import_keypoints(filepath=str(path))
+    assert addon.ops.poselift.mark_people(use=False) == {"FINISHED"}
+    assert not addon.ops.poselift.lift.poll()
+    addon.ops.poselift.mark_people()
+    assert addon.ops.poselift.lift() == {"FINISHED"}
+    kinds = sorted(item.type for item in addon.data.objects)
+    assert kinds == ["ARMATURE", "ARMATURE", "CAMERA", "MESH", "MESH"]
+    best = scene_people(addon)[0]
+    assert addon.context.object.name == ("two" if best == "1" else "two 2")
+    addon.context.view_layer.update()
+    figures = [item for item in addon.data.objects if item.type == "ARMATURE"]
+    roots = [item.matrix_world @ item.pose.bones[0].head for item in figures]
+    assert (roots[1] - roots[0]).length == pytest.approx(0.5, abs=0.15)
+
+
+def test_people_are_listed_joined_and_exchanged(addon, tmp_path):
+    motion = motion_of(walking(24))
+    path = tmp_path / "pieces.npz"
+    whole = person(motion, "1", fps=Fraction(30), image_size=(1280, 720))
+    early = whole.replace(scores=np.where(np.arange(24)[:, None] < 10, whole.scores, 0))
+    late = whole.replace(scores=np.where(np.arange(24)[:, None] >= 10, whole.scores, 0), person="2")
+    track_npz.write(path, [early, late])
+    addon.ops.poselift.import_keypoints(filepath=str(path))
+    settings = addon.context.scene.poselift
+    assert [(item.name, item.use, round(item.coverage)) for item in settings.people] == [("2", True, 58), ("1", False, 42)]
+    assert not addon.ops.poselift.stitch_people.poll()
+    settings.people[1].use = True
+    assert addon.ops.poselift.stitch_people() == {"FINISHED"}
+    assert [(item.name, item.use, item.first_frame, item.last_frame) for item in settings.people] == [("2", True, 0, 23)]
+    # What was repaired is repaired again when the file is read anew.
+    from poselift.operators import session
+    from poselift.operators.source import tracks_of
+
+    session.end()
+    assert tracks_of(settings)[0].coverage == 1.0
+
+
+def test_a_mapping_of_ones_own_is_saved_loaded_and_lifted_with(addon, tmp_path):
+    motion = motion_of(walking(24))
+    names = tuple(f"p{number}" for number in range(17))
+    skeleton = Skeleton("mine", names, (-1,) * 17)
+    path = tmp_path / "mine.npz"
+    track_npz.write(path, [KeypointTrack(motion.keypoints, motion.scores, skeleton, Fraction(30), (1280, 720))])
+    addon.ops.poselift.import_keypoints(filepath=str(path))
+    settings = addon.context.scene.poselift
+    assert [item.joint for item in settings.joints] == [""] * 17
+    settings.use_joints = True
+    for item, joint in zip(settings.joints, HUMAN17.joint_names, strict=True):
+        item.joint = joint
+    saved = tmp_path / "mine.json"
+    assert addon.ops.poselift.save_joints(filepath=str(saved)) == {"FINISHED"}
+    addon.ops.poselift.guess_joints()
+    assert [item.joint for item in settings.joints] == [""] * 17
+    assert addon.ops.poselift.load_joints(filepath=str(saved)) == {"FINISHED"}
+    assert tuple(item.joint for item in settings.joints) == HUMAN17.joint_names
+    if TORCH:
+        assert addon.ops.poselift.lift() == {"FINISHED"}
+        assert settings.result
+
+
+def test_markers_of_a_movie_clip_are_a_source_too(addon, tmp_path):
+    from clip_maker import WIDE, image_sequence, set_markers
+
+    motion = motion_of(walking(24))
+    clip = addon.data.movieclips.load(str(image_sequence(addon, tmp_path / "clip", 5)))
+    small = motion.keypoints * np.divide(WIDE, (motion.intrinsics.width, motion.intrinsics.height))
+    for joint, name in enumerate(HUMAN17.joint_names):
+        set_markers(clip.tracking.objects[0].tracks, name, small[:, joint], WIDE, np.arange(1, 25))
+    settings = addon.context.scene.poselift
+    assert not addon.ops.poselift.import_clip.poll()
+    settings.clip_to_read = clip
+    assert addon.ops.poselift.import_clip() == {"FINISHED"}
+    assert "24 frames" in settings.detected
+    assert settings.clip == clip
+    if TORCH:
+        from poselift.operators import session
+
+        session.end()
+        assert addon.ops.poselift.lift() == {"FINISHED"}
+
+
+def test_footage_gives_rate_and_size_and_is_seen_behind_the_camera(addon, frames, tmp_path):
+    from clip_maker import WIDE, movie
+
+    settings = addon.context.scene.poselift
+    addon.ops.poselift.import_keypoints(filepath=str(frames))
+    assert not addon.ops.poselift.use_footage.poll()
+    settings.footage = str(tmp_path / "nothing.mp4")
+    with pytest.raises(RuntimeError, match=r"nothing\.mp4"):
+        addon.ops.poselift.use_footage()
+    settings.footage = str(movie(addon, tmp_path / "clip.mp4", 8, WIDE, Fraction(24)))
+    assert addon.ops.poselift.use_footage() == {"FINISHED"}
+    assert (settings.use_size, settings.image_width, settings.image_height) == (True, *WIDE)
+    assert settings.rate == "24"
+
+
+@needs_torch
+def test_a_lift_through_a_calibration_shows_the_footage_and_undoes_all_when_it_fails(addon, clip, tmp_path):
+    from clip_maker import image_sequence
+
+    settings = addon.context.scene.poselift
+    addon.ops.poselift.import_keypoints(filepath=str(clip))
+    settings.lens, settings.calibration = "FILE", str(tmp_path / "none.toml")
+    with pytest.raises(RuntimeError, match=r"none\.toml"):
+        addon.ops.poselift.lift()
+    camera = {"name": "a", "size": [1280, 720], "matrix": [[1000, 0, 640], [0, 1000, 360], [0, 0, 1]]}
+    text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in camera.items())
+    (tmp_path / "cal.toml").write_text(f"[cam]\n{text}\ndistortions = [0.0, 0.0, 0.0, 0.0]\n")
+    settings.calibration = str(tmp_path / "cal.toml")
+    settings.footage = str(image_sequence(addon, tmp_path / "images", 3))
+    assert addon.ops.poselift.lift() == {"FINISHED"}
+    made = addon.context.scene.camera.data
+    assert made.lens / made.sensor_width == pytest.approx(1000 / 1280)
+    assert made.show_background_images and made.background_images[0].clip is not None
+
+
+def test_cleaning_is_switched_off_and_set_in_the_panel(addon):
+    from poselift.operators.settings import to_core
+
+    settings = addon.context.scene.poselift
+    usual = to_core(settings).cleaning
+    expected = CleaningSettings()
+    assert (usual.swaps, usual.outliers) == (expected.swaps, expected.outliers) == (True, True)
+    assert (usual.score_gate, usual.max_gap_seconds) == pytest.approx((expected.score_gate, expected.max_gap_seconds))
+    cleaning = settings.cleaning
+    cleaning.use_gate = cleaning.use_swaps = cleaning.use_outliers = cleaning.use_fill = False
+    off = to_core(settings).cleaning
+    assert (off.score_gate, off.swaps, off.outliers, off.max_gap_seconds) == (0, False, False, 0)
+
+
+def test_files_without_an_image_size_ask_for_it(addon, tmp_path):
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    for frame in range(4):
+        points = " ".join(f"{0.3 + 0.01 * joint:.4f} {0.2 + 0.03 * joint:.4f} 0.9" for joint in range(17))
+        (folder / f"clip_{frame}.txt").write_text(f"0 0.4 0.45 0.3 0.6 {points}\n")
+    with pytest.raises(RuntimeError, match="size"):
+        addon.ops.poselift.import_keypoints(filepath=str(folder))
+    assert addon.ops.poselift.import_keypoints(filepath=str(folder), image_width=1280, image_height=720) == {"FINISHED"}
+    settings = addon.context.scene.poselift
+    assert "1280 × 720" in settings.detected
+    from poselift.operators import session
+    from poselift.operators.source import tracks_of
+
+    session.end()
+    assert tracks_of(settings)[0].image_size == (1280, 720)
+
+
+def test_dropped_files_are_read_at_once(addon, clip):
+    handler = addon.types.POSELIFT_FH_keypoints
+    assert handler.bl_import_operator == "poselift.import_keypoints"
+    assert ".npz" in handler.bl_file_extensions and ".csv" in handler.bl_file_extensions
+    dropped = {"directory": str(clip.parent), "files": [{"name": clip.name}]}
+    assert addon.ops.poselift.import_keypoints("INVOKE_DEFAULT", **dropped) == {"FINISHED"}
+    assert addon.context.scene.poselift.source == str(clip)
 
 
 def test_a_second_lift_is_refused_while_one_runs(addon, clip, monkeypatch):

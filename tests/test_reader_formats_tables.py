@@ -15,7 +15,7 @@ from write_detections import Seen, motion
 from poselift.core.errors import ReadError
 from poselift.core.layouts import COCO_17, to_canonical
 from poselift.core.readers import detect_format, find_clips, read
-from poselift.core.readers.hdf5 import plain_pickle
+from poselift.core.readers.pickled_names import pickled_names
 
 pytest.importorskip("h5py")
 
@@ -97,8 +97,11 @@ def test_numbered_columns_are_told_by_their_count(tmp_path: Path, seen: Seen) ->
     ("spoil", "words"),
     [
         (lambda lines: [*lines[:3], lines[3][: len(lines[3]) // 2]], r"values for \d+ columns.*|line 4"),
-        (lambda lines: [*lines[:3], lines[3].replace(lines[3].split(",")[5], "abc")], "'abc' in column"),
-        (lambda lines: lines[:1], "no rows"),
+        (
+            lambda lines: [*lines[:3], lines[3].replace(lines[3].split(",")[5], "abc")],
+            "line 4, column '.*': 'abc' is no number",
+        ),
+        (lambda lines: lines[:1], "no row below the header"),
         (lambda lines: [lines[0], lines[1].replace("0", "-7", 1)], "frame"),
     ],
 )
@@ -112,7 +115,7 @@ def test_a_broken_table_is_named_with_line_and_column(tmp_path: Path, seen: Seen
 
 def test_metres_are_no_pixels(tmp_path: Path, seen: Seen) -> None:
     folder = write_tables.sports2d(tmp_path / "clip", seen)
-    with pytest.raises(ReadError, match="metres, not pixels"):
+    with pytest.raises(ReadError, match="metres, not places in the image"):
         read(folder / "clip_Sports2D_m_person00.trc")
     places = np.concatenate([seen.keypoints[0], np.full((20, 17, 1), 3.0)], -1)
     np.save(tmp_path / "3d.npy", places)
@@ -134,7 +137,7 @@ def test_archives_that_need_unpickling_are_refused_with_the_reason(tmp_path: Pat
 def test_pickled_names_are_read_without_being_unpickled(tmp_path: Path) -> None:
     names = [("DLC", "nose", "x"), ("DLC", "ear ä", "y")]
     for protocol in range(5):
-        assert plain_pickle(pickle.dumps(names, protocol), tmp_path, "names") == names
+        assert pickled_names(pickle.dumps(names, protocol), tmp_path, "names") == names
 
     class Trap:
         def __reduce__(self):
@@ -142,8 +145,8 @@ def test_pickled_names_are_read_without_being_unpickled(tmp_path: Path) -> None:
 
     for protocol in range(5):
         with pytest.raises(ReadError, match="could run code"):
-            plain_pickle(pickle.dumps([Trap()], protocol), tmp_path, "names")
+            pickled_names(pickle.dumps([Trap()], protocol), tmp_path, "names")
     assert not (tmp_path / "poselift-was-here").exists()
     for broken in (b"", b"(lp0\n", b"garbage", b"t.", b"a.", b"g9\n.", b"."):
         with pytest.raises(ReadError, match="damaged"):
-            plain_pickle(broken, tmp_path, "names")
+            pickled_names(broken, tmp_path, "names")

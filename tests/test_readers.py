@@ -13,10 +13,20 @@ import pytest
 
 from poselift.core.camera import Intrinsics, project
 from poselift.core.errors import OutputError, ReadError, SettingsError, TrackError
-from poselift.core.layouts import BODY_25, BODY_25B, COCO_17, LAYOUTS, candidates, tell_layout, to_canonical
+from poselift.core.layouts import (
+    BODY_25,
+    BODY_25B,
+    COCO_17,
+    LAYOUTS,
+    OPENPOSE_FACE,
+    candidates,
+    tell_layout,
+    to_canonical,
+    with_parts,
+)
 from poselift.core.readers import FORMATS, detect_format, find_clips, read, track_npz
 from poselift.core.readers.files import frame_number
-from poselift.core.skeleton import HUMAN17, tree
+from poselift.core.skeleton import HUMAN17, HUMAN26, tree
 from poselift.core.track import KeypointTrack
 
 
@@ -139,6 +149,38 @@ def test_hands_faces_and_persons_without_a_body_are_passed_over(tmp_path: Path) 
     data = {"people": [{"pose_keypoints_2d": [], "hand_left_keypoints_2d": [1.0] * 63}, {"pose_keypoints_2d": person()}]}
     (tmp_path / "0.json").write_text(json.dumps(data))
     assert len(read(tmp_path)) == 1
+
+
+def test_hands_and_face_are_kept_behind_the_body(tmp_path: Path) -> None:
+    layout = with_parts(BODY_25, True, OPENPOSE_FACE)
+    exact = make_clip.true_keypoints(make_clip.body_points(*make_clip.animate(6, 30)), layout)
+    values = np.concatenate([exact.round(3), np.full((6, len(layout), 1), 0.5)], -1)
+    for t, row in enumerate(values):
+        body, left, right, face = (part.ravel().tolist() for part in np.split(row, np.cumsum([25, 21, 21])))
+        whole = {"pose_keypoints_2d": body, "hand_left_keypoints_2d": left, "hand_right_keypoints_2d": right}
+        whole["face_keypoints_2d"] = face if t != 3 else []
+        bodies = [whole, {"pose_keypoints_2d": (np.reshape(body, (25, 3)) + [700, 0, 0]).ravel().tolist()}]
+        (tmp_path / f"{t}.json").write_text(json.dumps({"people": bodies[: 1 + t % 2]}))
+    track = read(tmp_path)[0]
+    assert track.skeleton == layout
+    seen = np.ones((6, len(layout)), bool)
+    seen[3, 67:] = False
+    np.testing.assert_array_equal(track.observed, seen)
+    assert np.nanmax(np.abs(track.keypoints - exact)) < 1e-3
+    hand = to_canonical(track, HUMAN26).keypoints[:, HUMAN26.index("l_hand")]
+    np.testing.assert_allclose(hand, exact[:, layout.index("l_hand_middle_1")], atol=1e-3)
+
+
+def test_people_that_the_detector_tracks_keep_their_numbers(tmp_path: Path) -> None:
+    for t in range(4):
+        people = [
+            {"person_id": [number], "pose_keypoints_2d": person(shift=400.0 * number + t)} for number in ((4, 2), (2, 4))[t % 2]
+        ]
+        (tmp_path / f"{t}.json").write_text(json.dumps({"people": people}))
+    tracks = read(tmp_path)
+    assert sorted(track.person for track in tracks) == ["2", "4"]
+    four = next(track for track in tracks if track.person == "4")
+    np.testing.assert_allclose(np.diff(four.keypoints[:, 0, 0]), 1.0, atol=0.5)
 
 
 def test_zero_and_zero_is_a_place_where_it_was_seen(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ def menu_entries(bpy):
 
 
 def test_the_tab_the_operators_the_menu_and_the_property_are_there(addon):
-    assert dir(addon.ops.poselift) == ["copy_torch_command", "import_keypoints", "lift"]
-    for name in ("POSELIFT_PT_source", "POSELIFT_PT_lift", "POSELIFT_PT_result"):
+    expected = {"import_keypoints", "import_clip", "lift", "stitch_people", "install_torch", "retarget", "map_bones"}
+    assert expected <= set(dir(addon.ops.poselift))
+    for name in ("POSELIFT_PT_source", "POSELIFT_PT_lift", "POSELIFT_PT_result", "POSELIFT_PT_retarget"):
         panel = getattr(addon.types, name)
         assert (panel.bl_category, panel.bl_space_type, panel.bl_region_type) == ("Poselift", "VIEW_3D", "UI")
     assert hasattr(addon.types.Scene, "poselift")
@@ -32,7 +33,7 @@ def test_the_tab_the_operators_the_menu_and_the_property_are_there(addon):
 def test_every_property_and_operator_has_a_tooltip(addon):
     settings = type(addon.context.scene.poselift).bl_rna.properties
     names = {"person_index", "rate", "custom_rate", "use_size", "image_width", "image_height"}
-    names |= {"actor_height", "camera_mode", "use_fov", "fov", "device"}
+    names |= {"actor_height", "camera_mode", "lens", "fov", "calibration", "footage", "device"}
     shown = [p for p in settings if p.identifier in names]
     assert len(shown) == len(names)
     assert all(p.description and not p.description.endswith(".") for p in shown)
@@ -80,19 +81,20 @@ def test_a_registration_that_breaks_halfway_leaves_nothing(bpy, monkeypatch):
 
 
 def test_settings_survive_in_the_file(addon, tmp_path):
-    from poselift.operators.settings import person_of
+    from poselift.operators.settings import people_of
 
     settings = addon.context.scene.poselift
     settings.source, settings.actor_height, settings.camera_mode = "/somewhere/clip.json", 1.5, "orbit"
     settings.people.add().name = "7"
     settings.people.add().name = "8"
     settings.person_index = 1
+    settings.people[1].use = True
     addon.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
     addon.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     assert addon.context.scene.poselift.source == ""
     addon.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
     settings = addon.context.scene.poselift
-    assert (settings.source, settings.camera_mode, person_of(settings)) == ("/somewhere/clip.json", "orbit", "8")
+    assert (settings.source, settings.camera_mode, people_of(settings)) == ("/somewhere/clip.json", "orbit", ["8"])
     assert settings.actor_height == pytest.approx(1.5)
 
 

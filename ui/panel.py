@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sidebar tab Poselift: source, actor and camera, lift, result, from top to bottom."""
+"""The sidebar tab Poselift below its source: actor and camera, lift, result."""
 
 from __future__ import annotations
 
@@ -10,82 +10,15 @@ import bpy
 
 from ..core.lifter.device import has_torch
 from ..operators import session
-from ..operators.import_keypoints import POSELIFT_OT_import_keypoints
+from ..operators.go_to_frame import POSELIFT_OT_go_to_frame
 from ..operators.lift import POSELIFT_OT_lift
 from ..operators.settings import settings_of
 from ..operators.torch_hint import POSELIFT_OT_copy_torch_command
+from .sidebar import SidebarPanel, properties
 from .text import wrapped
 
 
-class _SidebarPanel:
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Poselift"
-
-
-def _properties(panel: Any) -> Any:
-    """Return a panel's layout, with labels and values in two columns, as Blender's own panels have them."""
-    layout = panel.layout
-    layout.use_property_split = True
-    layout.use_property_decorate = False
-    return layout
-
-
-class POSELIFT_UL_people(bpy.types.UIList):
-    """The people of the imported clip"""
-
-    def draw_item(
-        self,
-        _context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        _data: Any,
-        item: Any,
-        _icon: int | None,
-        _active_data: Any,
-        _active_property: str | None,
-        _index: int | None = 0,
-        _flag: int | None = 0,
-    ) -> None:
-        """Draw one person."""
-        row = layout.row()
-        row.label(text=f"Person {item.name}", icon="USER")
-        row.label(text=item.summary)
-
-
-class POSELIFT_PT_source(_SidebarPanel, bpy.types.Panel):
-    """Where the keypoints come from"""
-
-    bl_label = "Source"
-    bl_idname = "POSELIFT_PT_source"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        """Draw the import button, what was recognised, and fields for what the file does not say."""
-        settings = settings_of(context)
-        layout = _properties(self)
-        layout.operator(POSELIFT_OT_import_keypoints.bl_idname, text="Import Keypoints…", icon="IMPORT")
-        if not settings.source:
-            return
-        about = layout.column(align=True)
-        about.label(text=Path(settings.source).name, icon="FILE_FOLDER" if Path(settings.source).suffix == "" else "FILE")
-        for line in wrapped(context, settings.detected):
-            about.label(text=line)
-        column = layout.column()
-        if len(settings.people) > 1:
-            rows = min(len(settings.people), 4)
-            column.template_list("POSELIFT_UL_people", "", settings, "people", settings, "person_index", rows=rows, maxrows=4)
-        if not settings.has_rate:
-            column.prop(settings, "rate")
-            if settings.rate == "CUSTOM":
-                column.prop(settings, "custom_rate")
-        if not settings.has_size:
-            column.row(heading="Image Size").prop(settings, "use_size", text="Known")
-            size = column.column(align=True)
-            size.active = settings.use_size
-            size.prop(settings, "image_width")
-            size.prop(settings, "image_height")
-
-
-class POSELIFT_PT_lift(_SidebarPanel, bpy.types.Panel):
+class POSELIFT_PT_lift(SidebarPanel, bpy.types.Panel):
     """Settings of the lift, and the button that starts it"""
 
     bl_label = "Lift"
@@ -94,19 +27,19 @@ class POSELIFT_PT_lift(_SidebarPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the settings, then the button or the progress of what runs."""
         settings = settings_of(context)
-        layout = _properties(self)
+        layout = properties(self)
         job = session.running()
         column = layout.column()
         column.enabled = job is None
         column.prop(settings, "actor_height")
         column.prop(settings, "camera_mode")
-        row = column.row(heading="Field of View")
-        row.prop(settings, "use_fov", text="")
-        value = row.row()
-        value.active = settings.use_fov
-        value.prop(settings, "fov", text="")
+        column.prop(settings, "lens")
+        if settings.lens in ("FOV", "FILE"):
+            column.prop(settings, "fov" if settings.lens == "FOV" else "calibration")
         column.prop(settings, "weights")
         column.prop(settings, "device")
+        for name in ("rest", "bone_names", "thin"):
+            column.prop(settings, name)
         if job is not None:
             share, stage = job.progress
             layout.progress(factor=share, text="Stopping…" if job.cancelling else stage.capitalize() or "Starting")
@@ -123,7 +56,7 @@ class POSELIFT_PT_lift(_SidebarPanel, bpy.types.Panel):
             hint.operator(POSELIFT_OT_copy_torch_command.bl_idname, icon="COPYDOWN")
 
 
-class POSELIFT_PT_result(_SidebarPanel, bpy.types.Panel):
+class POSELIFT_PT_result(SidebarPanel, bpy.types.Panel):
     """What the last lift says about itself"""
 
     bl_label = "Result"
@@ -145,6 +78,12 @@ class POSELIFT_PT_result(_SidebarPanel, bpy.types.Panel):
                 icon = "ERROR" if warning and number == 0 else "BLANK1" if warning else "NONE"
                 column.label(text=line, icon=icon)
             column.separator(factor=0.5)
+        frames = settings.worst.split()
+        if frames:
+            layout.label(text="Frames to look at", icon="VIEWZOOM")
+            grid = layout.grid_flow(row_major=True, columns=5, align=True)
+            for frame in frames[:10]:
+                grid.operator(POSELIFT_OT_go_to_frame.bl_idname, text=frame).frame = int(frame)
 
 
-CLASSES = (POSELIFT_UL_people, POSELIFT_PT_source, POSELIFT_PT_lift, POSELIFT_PT_result)
+CLASSES = (POSELIFT_PT_lift, POSELIFT_PT_result)

@@ -52,10 +52,10 @@ def clean(track: KeypointTrack, settings: CleaningSettings | None = None) -> tup
     times, fps = _times(track)
     if settings.swaps:
         swapped = find_swaps(keypoints, scores, track.skeleton, person_size(keypoints), times, settings.outlier_size)
-        mirror = track.skeleton.mirror
+        mirror, there = track.skeleton.mirror, scores > 0
         keypoints = np.where(swapped[..., None], keypoints[:, mirror], keypoints)
         scores = np.where(swapped, scores[:, mirror], scores)
-        record.add(Change.SWAPPED, swapped & (scores > 0))
+        record.add(Change.SWAPPED, swapped & (there | there[:, mirror]))
     if settings.outliers:
         out = find_outliers(keypoints, settings.outlier_size)
         keypoints, scores = _without(keypoints, scores, out)

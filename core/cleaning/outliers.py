@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keypoints that leave their joint's path for a moment and come back.
 
-One frame or a few are an outlier together where all of them are far from the line between the frames before and after:
-farther than a share of the person's size, and farther than the joint moves around them, without these frames. So neither
-noise, which moves a joint everywhere, nor a kick, which is fast before and after its peak, counts as one. The worst are
-taken out first, and their neighbours are looked at again without them.
+One frame or a few are an outlier together where all of them are far from the frames before and after and from the line
+between those: farther than a share of the person's size, and farther than the joint moves around them, without these
+frames. So neither noise, which moves a joint everywhere, nor a kick, which is fast before and after its peak, nor a foot
+that starts all at once counts as one. The worst are taken out first, and their neighbours are looked at again without them.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from .paths import Floats, Mask, person_size, seen_in
@@ -19,8 +18,11 @@ RUN = 3  # frames that an outlier lasts at most
 _AROUND = 5  # steps before and after that tell how fast the joint is
 _FAST = 3  # of those steps, the one that counts from the top: others nearby may be outliers too
 _STEPS = 3.0  # times that step is still a movement
+_BESIDE = 1.5  # how much more being off the line counts than being off the frames beside
+_LONGER = 0.25  # how much farther off a run must be for each frame more
 _END = 1.5  # times the limit, where the clip begins and ends and the path is a guess
 _FIT = 7  # frames that tell how the path goes on beyond its ends
+_NEAR = RUN + _AROUND  # frames over which runs have to do with each other
 _ROUNDS = 20
 
 
@@ -31,15 +33,27 @@ def find_outliers(keypoints: Floats, share: float = 0.06) -> Mask:
     out = np.zeros(seen.shape, bool)
     for joint in range(keypoints.shape[1]):
         at = np.flatnonzero(seen[:, joint])
-        for _ in range(_ROUNDS):
-            if len(at) < _FIT:
-                break
-            found = _worst(keypoints[at, joint], at, limit[at])
-            if not found.any():
-                break
-            out[at[found], joint] = True
-            at = at[~found]
-        out[:, joint] &= _brief(out[:, joint], seen[:, joint])
+        if len(at) >= _FIT:
+            out[at, joint] = _outliers_of(keypoints[at, joint], at, limit[at])
+            out[:, joint] &= _brief(out[:, joint], seen[:, joint])
+    return out
+
+
+def _outliers_of(path: Floats, at: NDArray[np.intp], limit: Floats) -> Mask:
+    """Return (N,) True at the outliers of one joint. path: (N, 2) at frames `at`; limit: (N,) pixels."""
+    kept = np.arange(len(path))
+    excess, sure = _excess(path, at, limit, kept)
+    for _ in range(_ROUNDS):
+        worst = _peaks(excess, sure)
+        if not worst.any() or len(kept) - worst.sum() < _FIT:
+            break
+        kept, excess, sure = kept[~worst], excess[:, ~worst], sure[:, ~worst]
+        # What has lost a neighbour is judged again; and both ends, as the path beyond them may have changed.
+        near = np.concatenate([np.cumsum(~worst)[worst], [0, len(kept) - 1]])
+        again = np.unique(np.clip(near[:, None] + np.arange(-_NEAR, _NEAR + 1), 0, len(kept) - 1))
+        excess[:, again], sure[:, again] = _excess(path[kept], at[kept], limit[kept], again)
+    out = np.ones(len(path), bool)
+    out[kept] = False
     return out
 
 
@@ -52,36 +66,43 @@ def _brief(out: Mask, seen: Mask) -> Mask:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], out[at], [False]]).astype(np.int8)))
     kept = np.ones(len(out), bool)
     for start, end in zip(edges[::2], edges[1::2], strict=True):
-        if end - start > (RUN if 0 < start and end < len(at) else 1):
+        if end - start > (RUN if start > 0 and end < len(at) else 1):
             kept[at[start:end]] = False
     return kept
 
 
-def _worst(path: Floats, at: NDArray[np.intp], limit: Floats) -> Mask:
-    """Return (N,) True in the runs that stand out more than any other close by. path: (N, 2) at frames `at`, limit: (N,)."""
+def _excess(path: Floats, at: NDArray[np.intp], limit: Floats, starts: NDArray[np.intp]) -> tuple[Floats, Mask]:
+    """Return (RUN, S) how far runs are off as a share of what is allowed, by length and start; and which may be dropped.
+
+    path: (N, 2) at frames `at` (N,); limit: (N,); starts: (S,) indices of the runs' first keypoints.
+    """
     count = len(path)
     path, frames = _extended(path, at)
     moved = np.diff(path, axis=0)
-    speed = np.hypot(moved[:, 0], moved[:, 1]) / np.diff(frames)
     none = np.full(_AROUND, -np.inf)
-    windows = sliding_window_view(np.concatenate([none, speed, none]), _AROUND)  # windows[i]: the steps before frame i
-    excess, sure = np.zeros((RUN, count)), np.ones((RUN, count), bool)
+    speed = np.concatenate([none, np.hypot(moved[:, 0], moved[:, 1]) / np.diff(frames), none])
+    excess, sure = np.zeros((RUN, len(starts))), np.ones((RUN, len(starts)), bool)
+    steps = np.arange(_AROUND)
     for n in range(1, RUN + 1):
-        start = np.arange(1, count + 2 - n)
+        inside = np.flatnonzero(starts + n <= count)
+        start = starts[inside] + 1  # in the extended path
         before, after = start - 1, start + n
-        around = np.concatenate([windows[before], windows[after + _AROUND]], -1)
-        fast = np.partition(around, -_FAST, axis=-1)[:, -_FAST]
         off = np.full(len(start), np.inf)
         for k in range(n):
             part = ((frames[start + k] - frames[before]) / (frames[after] - frames[before]))[:, None]
-            line = path[start + k] - (1 - part) * path[before] - part * path[after]
-            off = np.minimum(off, np.hypot(line[:, 0], line[:, 1]))
-        excess[n - 1, : len(start)] = off / np.maximum(limit[start - 1], _STEPS * fast)
-        for end, side in ((0, slice(_AROUND, None)), (-1, slice(_AROUND))):
-            sure[n - 1, start[end] - 1] = n == 1 and off[end] > _STEPS * max(
-                _END * limit[start[end] - 1], around[end, side].max()
-            )
-    return _peaks(excess, sure)
+            here, line = path[start + k], (1 - part) * path[before] + part * path[after]
+            for place, factor in ((line, 1.0), (path[before], _BESIDE), (path[after], _BESIDE)):
+                off = np.minimum(off, factor * np.hypot(*(here - place).T))
+        usual = limit[start - 1] * (1 + _LONGER * (n - 1))
+        far = np.flatnonzero(off > usual)  # only there it matters how fast the joint is
+        before, after, off, usual, inside = before[far], after[far], off[far], usual[far], inside[far]
+        around = speed[np.stack([before, after + _AROUND], -1)[..., None] + steps].reshape(len(far), 2 * _AROUND)
+        fast = (1 + _LONGER * (n - 1)) * np.partition(around, -_FAST, axis=-1)[:, -_FAST]
+        excess[n - 1, inside] = off / np.maximum(usual, _STEPS * fast)
+        at_end = (before == 0) | (after == count + 1)
+        wide = _STEPS * np.maximum(_END * usual, around.max(-1))
+        sure[n - 1, inside] = np.where(at_end, (n == 1) & (off > wide), True)
+    return excess, sure
 
 
 def _peaks(excess: Floats, sure: Mask) -> Mask:
@@ -89,13 +110,13 @@ def _peaks(excess: Floats, sure: Mask) -> Mask:
 
     Runs that are not sure (RUN, N) stay, and so does what they throw doubt on.
     """
-    count = excess.shape[1]
-    found, taken = np.zeros((2, count), bool)
-    lengths, starts = np.nonzero(excess > 1)
-    for i in np.argsort(-excess[lengths, starts], kind="stable"):
-        start, end = starts[i], starts[i] + lengths[i] + 1
-        found[start:end] |= sure[lengths[i], starts[i]] and not taken[start:end].any()
-        taken[max(0, start - _AROUND) : end + _AROUND] = True
+    length, highest = excess.argmax(0), excess.max(0)
+    found = np.zeros(len(highest), bool)
+    starts = np.flatnonzero(highest > 1)
+    around = np.pad(highest, _NEAR)[starts[:, None] + np.arange(2 * _NEAR + 1)]
+    starts = starts[(highest[starts] >= around.max(1)) & sure[length[starts], starts]]
+    for n in range(RUN):
+        found[(starts[length[starts] == n][:, None] + np.arange(n + 1)).ravel()] = True
     return found
 
 

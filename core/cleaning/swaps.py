@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,21 @@ _LEAVE = 1.0  # price of a part that does not change with the unit above
 _STAY = 0.7  # of that price: what each second in the other state costs
 _NEARER = 0.5  # an outlier is on the other side's path where it is so much nearer to it than to its own
 _BLOCK, _MARGIN = 4096, 256  # frames at a time, and those before and after that also have a say
+
+
+class Level(NamedTuple):
+    """Units that are decided at a time.
+
+    members: (U, P) the pairs of each unit. follow: (U,) a pair whose state each unit takes where nothing speaks against it;
+    -1 for as detected. price: of a change. voters: (V, P) the groups of pairs that have a vote, vote: how much one counts
+    at most, so that none decides against the others what it can decide for itself, at that price, on the next level.
+    """
+
+    members: Mask
+    follow: NDArray[np.intp]
+    price: float
+    voters: Mask
+    vote: float
 
 
 @dataclass(frozen=True)
@@ -73,17 +89,14 @@ class Units:
         parent = np.where((parent >= 0) & (limb[parent] == limb), parent, -1)
         return cls(np.array(pairs, np.intp).reshape(-1, 2), limb, parent)
 
-    def levels(self) -> Iterator[tuple[Mask, NDArray[np.intp], float]]:
-        """Yield what to decide at a time, from the whole body to single pairs: units (U, P), whom they follow, a price.
-
-        The second is (U,) a pair: its state is what each unit does where nothing speaks against it; -1 for as detected.
-        """
+    def levels(self) -> Iterator[Level]:
+        """Yield what to decide at a time, from the whole body to single pairs."""
         count = len(self.pairs)
-        yield np.ones((1, count), bool), np.array([-1]), _BODY
-        limbs = np.unique(self.limb)
+        limbs, pair, all_pairs = np.unique(self.limb), np.eye(count, dtype=bool), np.arange(count)
+        yield Level(np.ones((1, count), bool), np.array([-1]), _BODY, self.limb == limbs[:, None], _LIMB)
         if len(limbs) > 1:
-            yield self.limb == limbs[:, None], limbs, _LIMB
-        depth, hanging = np.zeros(count, int), np.eye(count, dtype=bool)
+            yield Level(self.limb == limbs[:, None], limbs, _LIMB, pair, _PART)
+        depth, hanging = np.zeros(count, int), pair.copy()
         for p in range(count):
             above = self.parent[p]
             while above >= 0:
@@ -91,8 +104,8 @@ class Units:
                 hanging[above, p] = True
                 above = self.parent[above]
         for level in range(1, depth.max() + 1):
-            yield hanging[depth == level], self.parent[depth == level], _PART
-        yield np.eye(count, dtype=bool), np.arange(count), _PART
+            yield Level(hanging[depth == level], self.parent[depth == level], _PART, pair, _PART)
+        yield Level(pair, all_pairs, _PART, pair, np.inf)
 
 
 def find_swaps(
@@ -119,7 +132,7 @@ def find_swaps(
 
 
 def _off_both_paths(keypoints: Floats, out: Mask, mirror: NDArray[np.intp]) -> Mask:
-    """Return (T, J) True for those outliers that are not on the other side's path either: they tell nothing of sides.
+    """Return (T, J) True for those outliers that are near neither side's path: they tell nothing of sides.
 
     keypoints: (T, J, 2), out: (T, J) outliers of single paths, mirror: (J,) the joint on the other side.
     """
@@ -127,9 +140,13 @@ def _off_both_paths(keypoints: Floats, out: Mask, mirror: NDArray[np.intp]) -> M
     known = seen_in(keypoints) & ~out
     for joint in np.flatnonzero(out.any(0) & known.any(0) & known[:, mirror].any(0)):
         at = np.flatnonzero(out[:, joint])
-        own, other = (over_time(keypoints[:, j], known[:, j])[at] for j in (joint, mirror[joint]))
-        here = keypoints[at, joint]
-        off[at, joint] = np.linalg.norm(here - other, axis=-1) > _NEARER * np.linalg.norm(here - own, axis=-1)
+        away = []
+        for side in (joint, mirror[joint]):
+            there = np.flatnonzero(known[:, side])
+            after = np.searchsorted(there, at)
+            frames = there[np.stack([np.maximum(after - 1, 0), np.minimum(after, len(there) - 1)])]
+            away.append(np.linalg.norm(keypoints[at, joint] - keypoints[frames, side], axis=-1).min(0))
+        off[at, joint] = away[1] > _NEARER * away[0]
     return off
 
 
@@ -139,14 +156,25 @@ def _states(keypoints: Floats, scores: Floats, units: Units, size: Floats, times
     steps, bends = _evidence(keypoints[:, units.pairs], size, times)
     seconds = np.gradient(times)[:, None]
     state = np.zeros(weight.shape, bool)
-    for members, follow, price in units.levels():
-        share = members.T.astype(np.float64)
-        above = state[:, follow] & (follow >= 0)
-        stay = _STAY * price * seconds * (weight @ share) / np.maximum(share.sum(0) * weight.mean(), 1e-9)
-        found = _cheapest(np.einsum("tpk,pu->tuk", steps, share), np.einsum("tpab,pu->tuab", bends, share), above, stay, price)
-        for unit, joints in enumerate(members):
+    for level in units.levels():
+        share = level.members.T.astype(np.float64)
+        above = state[:, level.follow] & (level.follow >= 0)
+        stay = _STAY * level.price * seconds * (weight @ share) / np.maximum(share.sum(0) * weight.mean(), 1e-9)
+        found = _cheapest(_votes(steps, level), _votes(bends, level), above, stay, level.price)
+        found ^= (stay * found).sum(0) > 0.5 * stay.sum(0)  # most frames are right
+        for unit, joints in enumerate(level.members):
             state[:, joints] = found[:, unit, None]
     return state
+
+
+def _votes(costs: Floats, level: Level) -> Floats:
+    """Return the costs (T, U, ...) of the units from those of the pairs (T, P, ...), what is above a vote's worth cut off."""
+    shape = costs.shape[2:]
+    voted = np.einsum("tpk,vp->tvk", costs.reshape(*costs.shape[:2], -1), level.voters.astype(np.float64))
+    voted -= voted.min(-1, keepdims=True)
+    belongs = (level.voters @ level.members.T).astype(np.float64)  # a change shows in one step and two bends
+    units = np.einsum("tvk,vu->tuk", np.minimum(voted, level.vote / 3), belongs)
+    return units.reshape(*units.shape[:2], *shape)
 
 
 def _evidence(paths: Floats, size: Floats, times: Floats) -> tuple[Floats, Floats]:
@@ -167,7 +195,7 @@ def _evidence(paths: Floats, size: Floats, times: Floats) -> tuple[Floats, Float
             move = sides[a ^ b, 2:] - sides[a, 1:-1]
             bends[a, b, 2:] = np.linalg.norm(move - ratio * (sides[a, 1:-1] - paths[:-2]), axis=-1)
     floor = (_FLOOR * size)[:, None, None]
-    usual = _usual(steps[0]) + floor
+    usual: Floats = _usual(steps[0]) + floor
     step_costs, over_costs = _cost(steps, usual), _cost(over, 2 * usual)
     bend_costs = _cost(bends, _usual(bends[0, 0]) + floor)
     # Where the frame between is missing, the step over it has its say instead of the bend.
@@ -207,17 +235,17 @@ def _cheapest(steps: Floats, bends: Floats, above: Mask, stay: Floats, price: fl
     """
     follows = np.zeros(above.shape, bool)
     follows[1:] = above[1:] != above[:-1]
-    prices, keeps = np.where(follows, 0.0, price), np.where(follows, _LEAVE, 0.0)
     gain = np.maximum(bends[..., 0, 0, None, None] - bends, 0).max((-1, -2)) + np.maximum(steps[..., 0] - steps[..., 1], 0)
     together = gain + np.r_[gain[1:], gain[-1:]] + np.r_[gain[2:], gain[-2:]]
-    used = np.flatnonzero((together > prices).any(0) | above.any(0))  # nothing can pay for a change of the others
+    used = np.flatnonzero((together > price).any(0) | above.any(0))  # nothing can pay for a change of the others
     states = np.zeros(above.shape, bool)
     if not len(used):
         return states
     before, now, after = np.ogrid[:2, :2, :2]
     changed = now ^ after  # (1, 2, 2)
     cost = bends[:, used][..., before ^ now, changed] + steps[:, used][..., changed]
-    cost += np.where(changed, prices[:, used, None, None, None], keeps[:, used, None, None, None])
+    follows, joins = (x[:, used, None, None, None] for x in (follows, above))
+    cost += np.where(changed, np.where(follows & (joins == after), 0.0, price), np.where(follows, _LEAVE, 0.0))
     cost += np.where(above, 0.0, stay)[:, used, None, None, None] * after
     first, last = (np.where(above[t, used, None], [_LEAVE, 0.0], [0.0, price]) for t in (0, -1))
     value = np.where(np.eye(2, dtype=bool), first[:, None], np.inf)

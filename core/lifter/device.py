@@ -33,6 +33,19 @@ def leave_a_core_free() -> None:
     torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 2) - 1)))
 
 
+def describe_devices() -> list[str]:
+    """Return what torch can compute on here, in words. Imports torch. Raises `TorchMissingError`."""
+    resolve_device("cpu")
+    import torch
+
+    found = [f"CPU ({torch.get_num_threads()} threads)"]
+    if torch.cuda.is_available():
+        found += [f"CUDA ({torch.cuda.get_device_name(number)})" for number in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append("Metal")
+    return found
+
+
 def resolve_device(name: str = "auto") -> torch.device:
     """Return the torch device of a name; 'auto' is CUDA where there is one, else the CPU.
 

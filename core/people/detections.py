@@ -14,6 +14,7 @@ Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 BLOCK = 4096
+_SHAPES = 1024
 """Detections or pairs that are worked on at a time: bounds the memory, and fits the processor's caches."""
 MAX_STEP = 0.4
 """Of the person's size; farther nobody moves between neighbouring frames."""
@@ -69,14 +70,16 @@ class Detections:
     @cached_property
     def _shapes(self) -> Floats:
         out = np.zeros((len(self), 3))
-        for at in range(0, len(self), BLOCK):
-            keypoints, scores = self.keypoints[at : at + BLOCK], self.scores[at : at + BLOCK]
-            seen = (scores > 0)[..., None]
-            extent = np.where(seen, keypoints, -np.inf).max(1) - np.where(seen, keypoints, np.inf).min(1)
+        for at in range(0, len(self), _SHAPES):
+            # Joints first and detections last: NumPy reduces along a short last axis five times slower.
+            keypoints = np.ascontiguousarray(np.moveaxis(self.keypoints[at : at + _SHAPES], 0, -1))
+            scores = np.ascontiguousarray(self.scores[at : at + _SHAPES].T)
+            seen = (scores > 0)[:, None]
+            extent = np.where(seen, keypoints, -np.inf).max(0) - np.where(seen, keypoints, np.inf).min(0)
             extent[~np.isfinite(extent)] = 0.0
-            out[at : at + BLOCK, 2] = np.linalg.norm(extent, axis=-1)
-            weighted = np.einsum("nj,njc->nc", scores, np.where(seen, keypoints, 0.0))
-            out[at : at + BLOCK, :2] = weighted / np.maximum(scores.sum(1), 1e-9)[:, None]
+            out[at : at + _SHAPES, 2] = np.hypot(*extent)
+            weighted = (np.where(seen, keypoints, 0.0) * scores[:, None]).sum(0)
+            out[at : at + _SHAPES, :2] = (weighted / np.maximum(scores.sum(0), 1e-9)).T
         return out
 
 
@@ -94,13 +97,17 @@ def pairs(frames: Indices, step: int) -> tuple[Indices, Indices]:
     start = np.searchsorted(frames, frames + step)
     count = np.searchsorted(frames, frames + step, side="right") - start
     first, second = expand(start, count)
-    return (first, second) if step else (first[first < second], second[first < second])
+    if step:
+        return first, second
+    once = np.flatnonzero(first < second)
+    return first[once], second[once]
 
 
 def expand(start: Indices, count: Indices) -> tuple[Indices, Indices]:
     """Return (row, value) of all value in start[row] ... start[row] + count[row] - 1."""
-    row = np.repeat(np.arange(len(start)), count)
-    return row, np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + np.repeat(start, count)
+    row: Indices = np.repeat(np.arange(len(start)), count)
+    value: Indices = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(start, count)
+    return row, value
 
 
 def distances(found: Detections, first: Indices, second: Indices) -> Floats:

@@ -29,11 +29,14 @@ ANY_VELOCITY = 0.7
 
 _SIZE_STEPS = 4
 _MIN_COMMON = 3
-_MAX_PAIRS = 3_000_000
+_MAX_PAIRS, _MAX_PARTNERS = 20_000, 50  # of pieces: at least, and per piece where there are more
+_ASTRAY, _RUN = 0.6, 3.0  # sizes that a centre is off where keypoints are missing, and sizes per second
 _SURE = 4.0  # how much more likely, in log, than the second best
 _ROUNDS = (1, 1, 2, 4, 8, 16)
 _AREA = 10.0  # of the image, in squares of a person's size: where somebody else would be
 _OTHER_POSE, _OTHER_SIZE = 0.12, 0.4
+_SIZE_SAYS = 8.0  # in log, and more than it can say
+_PAIRS = 1024  # worked on at a time
 _LEAP, _FARTHEST, _GROWN = 0.4, 1.5, 1.0  # sizes, sizes, and in log
 _MISSED = 1.0  # log likelihood per second unseen
 _NEW = 1.0  # of a person ending and another beginning, in log, beyond the place
@@ -123,7 +126,7 @@ class Ends:
 
 
 def _inward(values: Any, pieces: list[Indices], steps: Indices, last: bool, absent: float) -> tuple[Any, Mask]:
-    """Return values (K, W) of the detections so many steps from pieces' ends, `absent` beyond the piece; and where it is not."""
+    """Return values (K, W) of detections so many steps from pieces' ends, `absent` beyond a piece, and where that is not."""
     lengths = np.array([len(piece) for piece in pieces])
     exists = steps < lengths[:, None]
     reach = int(steps[-1]) + 1
@@ -140,36 +143,51 @@ def join(found: Detections, pieces: list[Indices], max_gap: int, tempo: Tempo) -
     What is clear is joined first, shorter gaps before longer ones; longer pieces then make more clear. What stays unclear is
     joined as is likeliest for all together.
     """
+    tried = (-1, -1)
     for reach in (*(r for r in _ROUNDS if r <= max_gap), max_gap + 1):
-        pieces = _chained(pieces, _clear_joints(*_candidates(found, pieces, reach, tempo, affinity)))
+        first, second = _partners(found, pieces, reach, tempo)
+        if tried != (tried := (len(pieces), len(first))):  # else nothing is new
+            pieces = _chained(pieces, _clear_joints(*_costs(found, pieces, first, second, tempo, affinity)))
+    return rejoin(found, pieces, max_gap, tempo)
+
+
+def rejoin(found: Detections, pieces: list[Indices], max_gap: int, tempo: Tempo) -> list[Indices]:
+    """Join as is likeliest for all together, as `join` does in the end."""
     for likelihood in (affinity, affinity, reachable):
-        first, second, cost = _candidates(found, pieces, max_gap + 1, tempo, likelihood)
-        pieces = _chained(pieces, dict(assign_sparse(first, second, cost)))
+        first, second = _partners(found, pieces, max_gap + 1, tempo)
+        after = dict(assign_sparse(*_costs(found, pieces, first, second, tempo, likelihood)))
+        pieces = _chained(pieces, after)
     return pieces
+
+
+def _partners(found: Detections, pieces: list[Indices], reach: int, tempo: Tempo) -> tuple[Indices, Indices]:
+    """Return (end, start) pairs of pieces within `reach` frames between which nobody would have to run unheard of."""
+    last = np.array([piece[-1] for piece in pieces], np.intp)
+    following = np.array([piece[0] for piece in pieces], np.intp)
+    first, second = _gap_pairs(found.frames[last], found.frames[following], reach)
+    last, following = last[first], following[second]
+    gap = (found.frames[following] - found.frames[last]) / tempo.rate
+    apart = np.linalg.norm(found.centres[following] - found.centres[last], axis=-1)
+    size = np.maximum(found.sizes[last], found.sizes[following])
+    near = apart < size * (_ASTRAY + _RUN * tempo.pace * gap)
+    return first[near], second[near]
 
 
 Likelihood = Callable[[Ends, Ends, Indices, Indices, Tempo], Floats]
 
 
-def _candidates(
-    found: Detections, pieces: list[Indices], reach: int, tempo: Tempo, likelihood: Likelihood
+def _costs(
+    found: Detections, pieces: list[Indices], first: Indices, second: Indices, tempo: Tempo, likelihood: Likelihood
 ) -> tuple[Indices, Indices, Floats]:
-    """Return (end, start, cost) of pieces that may be one person; negative costs: how much likelier than two, in log."""
-    ended = np.array([found.frames[piece[-1]] for piece in pieces], np.intp)
-    started = np.array([found.frames[piece[0]] for piece in pieces], np.intp)
-    first, second = _gap_pairs(ended, started, reach)
+    """Return (end, start, cost) of those pairs that may be one person, with costs below 0."""
     if not len(first):
         return first, second, np.zeros(0)
     used_first, first_at = np.unique(first, return_inverse=True)
     used_second, second_at = np.unique(second, return_inverse=True)
     ends = Ends.of(found, [pieces[k] for k in used_first], True, tempo)
     starts = Ends.of(found, [pieces[k] for k in used_second], False, tempo)
-    cost = np.concatenate(
-        [
-            likelihood(ends, starts, first_at[k : k + BLOCK], second_at[k : k + BLOCK], tempo)
-            for k in range(0, len(first), BLOCK)
-        ]
-    )
+    blocks = [slice(k, k + _PAIRS) for k in range(0, len(first), _PAIRS)]
+    cost = np.concatenate([likelihood(ends, starts, first_at[block], second_at[block], tempo) for block in blocks])
     likely = cost < 0
     return first[likely], second[likely], cost[likely]
 
@@ -195,10 +213,13 @@ def affinity(ends: Ends, starts: Ends, first: Indices, second: Indices, tempo: T
     cost += student(((v1 - v0) ** 2).sum(-1), jerky * gap + spread, 2) - _student_mean(2 * (ANY_VELOCITY * tempo.pace) ** 2)
     pose = (np.minimum(np.linalg.norm(apart - moved[:, None], axis=-1), 0.5) * weight).sum(1) / total
     cost += student(pose**2, (0.015 + 0.12 * np.minimum(gap, 0.5)) ** 2, 1) - student(pose**2, np.array(_OTHER_POSE**2), 1)
-    growth = _growth(ends, starts, first, second, weight / total[:, None])
-    cost += student(growth**2, 0.05**2 + (0.3 * gap) ** 2, 1) - student(growth**2, np.array(_OTHER_SIZE**2), 1)
     cost += _MISSED * gap - _NEW
-    return np.where(shared.sum(1) >= _MIN_COMMON, cost, np.inf)
+    cost[shared.sum(1) < _MIN_COMMON] = np.inf
+    # The size takes longest to look at, and does not matter where it cannot make the pair likely.
+    maybe = np.flatnonzero(cost < _SIZE_SAYS)
+    growth = _growth(ends, starts, first[maybe], second[maybe], (weight / total[:, None])[maybe])
+    cost[maybe] += student(growth**2, 0.05**2 + (0.3 * gap[maybe]) ** 2, 1) - student(growth**2, np.array(_OTHER_SIZE**2), 1)
+    return cost
 
 
 def reachable(ends: Ends, starts: Ends, first: Indices, second: Indices, tempo: Tempo) -> Floats:
@@ -253,7 +274,7 @@ def _gap_pairs(ended: Indices, started: Indices, reach: int) -> tuple[Indices, I
     while True:
         low = np.searchsorted(ordered, ended, side="right")
         count = np.searchsorted(ordered, ended + reach, side="right") - low
-        if count.sum() <= _MAX_PAIRS or reach < 2:
+        if count.sum() <= max(_MAX_PAIRS, _MAX_PARTNERS * len(ended)) or reach < 2:
             break
         reach //= 2
     first, place = expand(low, count)

@@ -3,7 +3,7 @@
 
 (1) Neighbouring frames: detections that are each other's clear best are linked, all frames at once, into pieces.
 (2) Pieces are joined, the clearest first, by how people move (`joining`). (3) Wherever two people met, both ways of who left
-as whom are weighed by what was seen before and after (`meetings`).
+as whom are weighed by what was seen before and after (`meetings`). (4) Strays come home, doubles are nobody (`mending`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .detections import MAX_STEP, Detections, Floats, Indices, Mask, distances, duplicates, pairs
-from .joining import Tempo, join
+from .joining import Tempo, join, rejoin
 from .meetings import untangle
 from .mending import mend
 
@@ -38,7 +38,7 @@ def link(found: Detections, max_gap: int | None = None, fps: float | None = None
     follower, usual = _followers(found, single)
     tempo = Tempo.of(found, follower, rate)
     chains = join(found, _pieces(found, single, follower), gap, tempo)
-    chains = join(found, untangle(found, chains, tempo, usual), gap, tempo)
+    chains = rejoin(found, untangle(found, chains, tempo, usual), gap, tempo)
     chains = mend(found, chains, tempo)
     for number, chain in enumerate(sorted(chains, key=lambda c: c[0])):
         people[chain] = number

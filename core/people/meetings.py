@@ -28,11 +28,11 @@ _DECIDED = 14.0  # in log: bodies cannot outweigh it
 
 @dataclass
 class Meeting:
-    """Some people (places in the list of chains) who are near each other from frame `start` to `end`."""
+    """Two people (places in the list of chains) who are near each other from frame `start` to `end`."""
 
     start: int
     end: int
-    people: set[int]
+    people: tuple[int, int]
 
 
 def untangle(found: Detections, chains: list[Indices], tempo: Tempo, usual: float) -> list[Indices]:
@@ -89,10 +89,8 @@ def _meetings(found: Detections, chains: list[Indices], rate: float) -> Iterator
     new = np.r_[True, (low[1:] != low[:-1]) | (high[1:] != high[:-1]) | (when[1:] - when[:-1] > lull)][: len(when)]
     starts = np.flatnonzero(new)
     ends = np.r_[starts[1:], len(when)] - 1
-    for start, end, *two in zip(
-        when[starts].tolist(), when[ends].tolist(), low[starts].tolist(), high[starts].tolist(), strict=True
-    ):
-        yield Meeting(start, end, {*two})
+    for start, end in zip(starts, ends, strict=True):
+        yield Meeting(int(when[start]), int(when[end]), (int(low[start]), int(high[start])))
 
 
 def _stretches(chains: list[Indices], times: list[Indices], meetings: list[Meeting]) -> list[Indices]:

@@ -10,7 +10,7 @@ import numpy as np
 from ..skeleton import Skeleton
 from ..track import KeypointTrack
 from .choosing import prominence
-from .detections import Detections, Floats, Indices, rank_in_frame
+from .detections import BLOCK, Detections, Floats, Indices, rank_in_frame
 from .linking import link
 
 MAX_PEOPLE_PER_FRAME = 50
@@ -30,7 +30,9 @@ def to_tracks(
     its fps is what the linking takes for the frame rate. Pieces of fewer than three frames are left out where longer ones
     exist, and so are the worst people beyond half a gigabyte of tracks; the notes say so. Returns [] where nobody is seen.
     """
-    found = found.take((found.scores > 0).any(1))
+    somebody = (found.scores > 0).any(1)
+    if not somebody.all():
+        found = found.take(somebody)
     if not len(found):
         return []
     notes = list(common.pop("notes", ()))
@@ -68,5 +70,9 @@ def _over_time(found: Detections, members: Indices) -> tuple[Floats, Floats]:
         return found.keypoints, found.scores
     keypoints = np.full((found.length, *found.keypoints.shape[1:]), np.nan)
     scores = np.zeros(keypoints.shape[:2])
-    keypoints[found.frames[members]], scores[found.frames[members]] = found.keypoints[members], found.scores[members]
+    for at in range(0, len(members), BLOCK):
+        some = members[at : at + BLOCK]
+        keypoints[found.frames[some]], scores[found.frames[some]] = found.keypoints[some], found.scores[some]
+    keypoints.setflags(write=False)  # so that the track takes them as they are
+    scores.setflags(write=False)
     return keypoints, scores

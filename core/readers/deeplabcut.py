@@ -1,161 +1,140 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""DeepLabCut's results: CSV with three header rows (four for several animals), and pandas' HDF5 of the same.
+"""DeepLabCut's predictions, CSV or HDF5: columns by scorer, individual (with several animals), body part and coordinate.
 
-Header rows: scorer, (individuals,) bodyparts, coords (x, y, likelihood). The first column is the frame.
+Format: DeepLabCut's documentation, "output files". Pixels; the likelihood is the score. An individual called `single` has the
+body parts that are unique in the scene. Files of labels by hand (`CollectedData_*`) have no likelihood and the images' names
+instead of frame numbers. HDF5 is what pandas writes (see `pandas_hdf5`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ReadError
+from . import hdf5
+from .csv_keypoints import NO_SCORES
 from .files import frame_number
-from .hdf5 import opened, plain_pickle, texts_of
-from .reading import Floats, Reading, Request
+from .pandas_hdf5 import frames_in, read_frame
+from .reading import Reading, Request
 from .source import Source
-from .table import Lines, numbers_of, separator_of, split_lines
+from .table import may_be_table, read_table
 
-_LEVELS = ("scorer", "individuals", "bodyparts", "coords")
-_AXES = {"x": 0, "y": 1, "likelihood": 2}
-_UNIQUE = "single"
-"""DeepLabCut's name for what belongs to nobody in particular."""
+Floats = NDArray[np.float64]
 
-Column = tuple[str, str, str]
-"""Person ("" in a project with one animal), body part, coordinate."""
+_COORDS = {"x": 0, "y": 1, "likelihood": 2}
+_SINGLE = "single"
+_KEYS = ("df_with_missing", "tracks", "keypoints")
+"""What DeepLabCut calls its DataFrames; any other is read where it is alone."""
+_LEVELS = {3: ("scorer", "bodyparts", "coords"), 4: ("scorer", "individuals", "bodyparts", "coords")}
 
 
 def recognise(source: Source) -> bool:
-    """Tell whether a CSV has DeepLabCut's header rows, or an HDF5 file a data frame of pandas."""
+    """Tell whether a file's columns are by scorer and body part."""
     if source.is_hdf5:
-        return b"pandas_type" in source.head or b"df_with_missing" in source.head
-    rows = [line.split(",", 1)[0].strip().strip('"').lower() for line in source.text.splitlines()[:4]]
-    return rows[:1] == ["scorer"] and "bodyparts" in rows and "coords" in rows
+        with hdf5.opened(source.path) as file:
+            return bool(frames_in(file))
+    if not may_be_table(source):
+        return False
+    first = [re.split('[",;\t\r]+', line.lstrip('"').lower(), maxsplit=1)[0] for line in source.text.split("\n", 4)]
+    return first[0] == "scorer" and "bodyparts" in first[1:3]
 
 
 def read(path: Path, request: Request) -> Reading:
-    """Read either kind. Raises `ReadError` with the line, or the place in the HDF5 file, at fault."""
-    if Source(path).is_hdf5:
-        columns, values, frames = _read_h5(path)
-    else:
-        columns, values, frames = _read_csv(path)
+    """Read a file. Raises `ReadError` with the line and column, or the dataset, at fault."""
+    with path.open("rb") as file:
+        if file.read(8) != b"\x89HDF\r\n\x1a\n":
+            return _read_csv(path, request)
+    with hdf5.opened(path) as data:
+        names = frames_in(data)
+        chosen = next((key for key in _KEYS if key in names), names[0] if len(names) == 1 else None)
+        if chosen is None:
+            raise ReadError(f"none of DeepLabCut's tables is in it (but {', '.join(names[:10]) or 'nothing'}).", path)
+        frame = read_frame(data, chosen, path)
     request.advance(0.5)
-    return _reading(columns, values, frames, path)
+    return _reading(frame.columns, frame.values, _numbers(frame.index, path), path)
 
 
-def _read_csv(path: Path) -> tuple[list[Column], Floats, list[int]]:
-    separator = separator_of(Source(path).text)
-    levels: dict[str, list[str]] = {}
-    last = 0
-    for number, cells in split_lines(path, separator):
-        if not cells or cells[0].lower() not in _LEVELS:
-            break
-        levels[cells[0].lower()], last = cells, number
-        if cells[0].lower() == "coords":
-            break
-    if "bodyparts" not in levels or "coords" not in levels:
-        raise ReadError("its header has no rows 'bodyparts' and 'coords'.", path, "line 1")
-    width = len(levels["coords"])
-    if any(len(cells) != width for cells in levels.values()):
-        raise ReadError("its header rows are not equally long.", path, f"line {last}")
-    # Labelled (not tracked) data has up to three columns of folder and image names.
-    start = next((n for n, name in enumerate(levels["coords"]) if name.lower() in _AXES), width)
-    people = levels.get("individuals", [""] * width)
-    columns = [(people[n], levels["bodyparts"][n], levels["coords"][n].lower()) for n in range(start, width)]
-    values, words = numbers_of(Lines(path, separator, last), levels["coords"], range(start, width), [max(start - 1, 0)])
-    return columns, values, _frames(words[0], path)
+def _read_csv(path: Path, request: Request) -> Reading:
+    rows = 4 if len(header := read_table(path, 3).header) == 3 and _starts(header[1]) == "individuals" else 3
+    table = read_table(path, rows)
+    started = [_starts(row) for row in table.header]
+    if started != list(_LEVELS[rows]):
+        raise ReadError(f"its rows begin with {', '.join(started)}, not with {', '.join(_LEVELS[rows])}.", path, "line 1")
+    # The columns before the first coordinate say which row it is: a frame's number, or an image's folder, video and name.
+    lead = next((k for k, cell in enumerate(table.names) if cell.lower() in _COORDS), 0)
+    width = len(table.names)
+    if not lead or any(len(row) < width for row in table.header):
+        raise ReadError("the rows of its header differ in length.", path, f"line {table.start}")
+    by_number = table.is_number(lead - 1)
+    wanted = [*([lead - 1] if by_number else []), *range(lead, width)]
+    cells = table.cells(wanted, [] if by_number else [lead - 1], request)
+    index: Floats | list[str] = cells.numbers[:, 0] if by_number else cells.texts[0]
+    columns = list(zip(*(row[lead:width] for row in table.header), strict=True))
+    return _reading(columns, cells.numbers[:, by_number:], _numbers(index, path), path)
 
 
-def _frames(words: Sequence[str], path: Path) -> list[int]:
-    """Return frame numbers: rows' own, or those of image names; rows in order where these repeat or are none."""
-    found = [int(word) if word.isdecimal() and len(word) < 16 else frame_number(Path(word).stem) for word in words]
-    numbers = [number for number in found if number is not None]
-    return numbers if len(set(numbers)) == len(words) else list(range(len(words)))
+def _starts(row: Sequence[str]) -> str:
+    return row[0].lower() if row else ""
 
 
-def _read_h5(path: Path) -> tuple[list[Column], Floats, list[int]]:
-    with opened(path) as file:
-        group = next((item for item in file.values() if "pandas_type" in item.attrs), None)
-        if group is None:
-            raise ReadError("holds no data frame of pandas, as DeepLabCut writes.", path)
-        if "table" in group:
-            return _from_table(group["table"], path)
-        if "block0_values" in group:
-            return _from_fixed(group, path)
-    raise ReadError("holds a data frame of a kind that DeepLabCut does not write.", path)
+def _numbers(index: Floats | list[str], path: Path) -> NDArray[np.int64]:
+    """Return the frame of each row: its number, or the one in an image's name. Raises `ReadError`."""
+    if isinstance(index, list):
+        found = [frame_number(Path(name).stem) for name in index]
+        index = np.array([np.nan if number is None else number for number in found], np.float64)
+    with np.errstate(invalid="ignore"):
+        wrong = ~((index >= 0) & (index < 1e15) & (index == np.floor(index)))
+    if wrong.any():
+        raise ReadError("no whole number as a frame's, nor an image's name with one.", path, f"row {wrong.argmax() + 1}")
+    return index.astype(np.int64)
 
 
-def _from_table(table: Any, path: Path) -> tuple[list[Column], Floats, list[int]]:
-    """Read pandas' table format: the columns' names are pickled text, which is read without unpickling."""
-    fields = table.dtype.names or ()
-    blocks = [name for name in fields if name.startswith("values_block_")]
-    if "index" not in fields or not blocks:
-        raise ReadError("its table has no index or no values.", path, "table")
-    columns: list[Column] = []
-    parts = []
-    for name in blocks:
-        values = np.atleast_2d(np.asarray(table[name]).reshape(len(table), -1))
-        keys = plain_pickle(bytes(table.attrs.get(f"{name}_kind", b"")), path, f"{name}_kind")
-        if not isinstance(keys, list) or len(keys) != values.shape[1] or values.dtype.kind not in "fiu":
-            raise ReadError("its columns and their names do not fit.", path, name)
-        columns += [_column(key, path) for key in keys]
-        parts.append(values.astype(np.float64))
-    index = np.asarray(table["index"])
-    frames = index.tolist() if index.dtype.kind in "iu" else list(range(len(index)))
-    return columns, np.concatenate(parts, axis=1), frames
-
-
-def _from_fixed(group: Any, path: Path) -> tuple[list[Column], Floats, list[int]]:
-    """Read pandas' fixed format: every level of the header is an array of names and one of numbers of names."""
-    values = np.asarray(group["block0_values"], np.float64)
-    levels = []
-    for level in range(8):
-        names, labels = group.get(f"block0_items_level{level}"), group.get(f"block0_items_label{level}")
-        if names is None or labels is None:
-            break
-        words, numbers = texts_of(names, path), np.asarray(labels).ravel()
-        if numbers.dtype.kind not in "iu" or (len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(words)):
-            raise ReadError("its header's names and numbers do not fit.", path, f"block0_items_label{level}")
-        levels.append([words[n] for n in numbers])
-    if len(levels) < 3 or values.ndim != 2 or any(len(level) != values.shape[1] for level in levels):
-        raise ReadError("its header and its values do not fit.", path, "block0_values")
-    columns = [_column(key, path) for key in zip(*levels, strict=True)]
-    index = np.asarray(group["axis1"]) if "axis1" in group else np.arange(len(values))
-    frames = index.tolist() if index.dtype.kind in "iu" and index.shape == (len(values),) else list(range(len(values)))
-    return columns, values, frames
-
-
-def _column(key: object, path: Path) -> Column:
-    """Return person, part and coordinate of (scorer, (individual,) body part, coordinate)."""
-    if isinstance(key, tuple) and len(key) in (3, 4) and all(isinstance(word, str) for word in key):
-        return (key[1] if len(key) == 4 else ""), key[-2], key[-1].lower()
-    raise ReadError("a column is not named by scorer, body part and coordinate.", path)
-
-
-def _reading(columns: list[Column], values: Floats, frames: list[int], path: Path) -> Reading:
-    people = [name for name in dict.fromkeys(person for person, _, _ in columns) if name != _UNIQUE] or [_UNIQUE]
-    joints = list(dict.fromkeys(part for person, part, _ in columns if person in people))
-    if len(people) * len(joints) * len(values) > max(10 * values.size, 1000):
-        raise ReadError(f"names {len(people)} animals and {len(joints)} body parts, but few columns.", path)
-    data = np.full((len(values), len(people), len(joints), 3), np.nan)
-    data[..., 2] = 1.0
-    for at, (person, part, axis) in enumerate(columns):
-        if person in people and axis in _AXES:
-            data[:, people.index(person), joints.index(part), _AXES[axis]] = values[:, at]
-    scored = any(axis == "likelihood" for _, _, axis in columns)
-    seen = np.isfinite(data[..., :2]).all(-1).any(-1)
-    flat = data.reshape(-1, len(joints), 3)[seen.ravel()]
-    who = np.tile(np.arange(len(people)), len(values))[seen.ravel()]
+def _reading(columns: Sequence[tuple[str, ...]], values: Floats, frames: NDArray[np.int64], path: Path) -> Reading:
+    """Sort columns by person, body part and coordinate. Raises `ReadError`."""
+    levels = {len(column) for column in columns}
+    if len(levels) != 1 or not levels <= _LEVELS.keys():
+        raise ReadError("its columns are not named by scorer, (individual,) body part and coordinate.", path)
+    scorers = dict.fromkeys(column[0] for column in columns)
+    if len(scorers) > 1:
+        raise ReadError(f"{len(scorers)} scorers ({', '.join(list(scorers)[:3])}): write one of them alone.", path)
+    notes = []
+    keyed = [(column[1] if len(column) == 4 else "1", column[-2], column[-1].lower()) for column in columns]
+    if any(coord == "z" for _, _, coord in keyed):
+        raise ReadError("its keypoints are places in space (x, y, z): give a camera's 2D predictions.", path)
+    people = list(dict.fromkeys(person for person, _, _ in keyed))
+    if _SINGLE in people and len(people) > 1:
+        people.remove(_SINGLE)
+        unique = dict.fromkeys(part for person, part, _ in keyed if person == _SINGLE)
+        notes.append(f"body parts that are nobody's (unique in the scene), left out: {', '.join(list(unique)[:6])}.")
+    parts = list(dict.fromkeys(part for person, part, _ in keyed if person in people))
+    if len(people) * len(parts) > 4 * len(columns):
+        raise ReadError(f"{len(people)} individuals of {len(parts)} body parts in {len(columns)} columns.", path)
+    at_person, at_part = ({name: k for k, name in enumerate(names)} for names in (people, parts))
+    data = np.full((len(values), len(people), len(parts), 3), np.nan)
+    if not any(coord == "likelihood" for _, _, coord in keyed):
+        data[..., 2] = 1.0
+        notes.append(NO_SCORES)
+    seen = set()
+    for k, (person, part, coord) in enumerate(keyed):
+        if coord not in _COORDS:
+            raise ReadError(f"a coordinate must be x, y or likelihood, not {coord[:40]!r}.", path, f"body part '{part[:40]}'")
+        if person in at_person:
+            if (person, part, coord) in seen:
+                raise ReadError(f"{coord} is there twice.", path, f"body part '{part[:40]}'")
+            seen.add((person, part, coord))
+            data[:, at_person[person], at_part[part], _COORDS[coord]] = values[:, k]
     return Reading(
-        flat[..., :2],
-        flat[..., 2],
-        np.repeat(np.array(frames, np.int64), len(people))[seen.ravel()],
+        data[..., :2].reshape(-1, len(parts), 2),
+        data[..., 2].reshape(-1, len(parts)),
+        np.repeat(frames, len(people)),
         frames,
-        identities=[people[n] or "1" for n in who] if len(flat) else None,
-        joint_names=joints,
+        identities=people * len(frames),
+        joint_names=parts,
         shares=False,
-        notes=[] if scored else ["the file has no likelihoods: every keypoint counts fully."],
+        notes=notes,
     )

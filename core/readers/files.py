@@ -17,6 +17,8 @@ from ..skeleton import Skeleton
 Floats = NDArray[np.float64]
 Progress = Callable[[float], None]
 
+_BLOCK = 1024
+"""Detections that are checked at a time, to bound the memory."""
 MAX_PIXEL = 1e6
 """Coordinates beyond this are no place in an image, whatever wrote them."""
 
@@ -31,23 +33,31 @@ def frame_number(name: str) -> int | None:
 
 
 def checked(keypoints: Floats, scores: Floats) -> tuple[Floats, Floats, list[str]]:
-    """Return keypoints and scores with impossible values taken for missing and scores within 0..1, and notes on that."""
+    """Return keypoints and scores with impossible values taken for missing and scores within 0..1, and notes on that.
+
+    keypoints: (N, K, 2), scores: (N, K), or with more axes before; doubles that can be written to are changed in place.
+    """
+    keypoints, scores = np.require(keypoints, np.float64, "W"), np.require(scores, np.float64, "W")
+    far, above, highest = 0, 0, 1.0
+    for at in range(0, len(scores), _BLOCK):
+        points, certain = keypoints[at : at + _BLOCK], scores[at : at + _BLOCK]
+        with np.errstate(invalid="ignore"):
+            reach = np.maximum(np.abs(points[..., 0]), np.abs(points[..., 1]))
+            whole = np.isfinite(reach) & np.isfinite(certain)
+            inside = reach <= MAX_PIXEL
+            over = whole & inside & (certain > 1)
+            missing = ~(whole & inside & (certain > 0))
+        far += int((whole & ~inside).sum())
+        if over.any():
+            above, highest = above + int(over.sum()), max(highest, float(certain[over].max()))
+            certain[over] = 1.0
+        points[missing] = np.nan
+        certain[missing] = 0.0
     notes = []
-    keypoints, scores = np.array(keypoints, np.float64), np.array(scores, np.float64)
-    with np.errstate(invalid="ignore"):
-        reach = np.maximum(np.abs(keypoints[..., 0]), np.abs(keypoints[..., 1]))
-        whole = np.isfinite(reach) & np.isfinite(scores)
-        inside = reach <= MAX_PIXEL
-        above = whole & inside & (scores > 1)
-        missing = ~(whole & inside & (scores > 0))
-    far = int((whole & ~inside).sum())
     if far:
         notes.append(f"keypoints more than {MAX_PIXEL:g} pixels away, taken for missing: {far}.")
-    if above.any():
-        notes.append(f"scores above 1 (up to {scores[above].max():.3g}), taken for 1: {above.sum()}.")
-        scores[above] = 1.0
-    keypoints[missing] = np.nan
-    scores[missing] = 0.0
+    if above:
+        notes.append(f"scores above 1 (up to {highest:.3g}), taken for 1: {above}.")
     return keypoints, scores, notes
 
 

@@ -8,7 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import PoseliftError, ReadError, SettingsError
-from . import alphapose, arrays, coco, csv_table, deeplabcut, mediapipe, mmpose, openpose, sleap, track_npz, trc, yolo
+from . import (
+    alphapose,
+    arrays,
+    coco,
+    csv_keypoints,
+    deeplabcut,
+    hdf5,
+    mediapipe,
+    mmpose,
+    numpy_files,
+    openpose,
+    sleap,
+    sports2d,
+    track_npz,
+    yolo,
+)
 from .reading import Reading, Request
 from .source import Source
 
@@ -18,7 +33,8 @@ class Format:
     """One way in which keypoints are written.
 
     name: on the command line; label: for people; recognise: whether a source is such (it may raise `ReadError`, which counts
-    as no); read: parse it; endings: what its files are usually called; frames: one file per frame is one clip.
+    as no); read: parse it; endings: what its files are usually called; frames: one file per frame is one clip; persons: one
+    file per person is one clip.
     """
 
     name: str
@@ -27,6 +43,12 @@ class Format:
     read: Callable[[Path, Request], Reading]
     endings: tuple[str, ...]
     frames: bool = False
+    persons: bool = False
+
+    @property
+    def folders(self) -> bool:
+        """Whether a folder can be one clip."""
+        return self.frames or self.persons
 
 
 FORMATS: dict[str, Format] = {
@@ -40,10 +62,10 @@ FORMATS: dict[str, Format] = {
         Format("yolo", "YOLO pose labels or results", yolo.recognise, yolo.read, (".txt", ".json"), frames=True),
         Format("track", "Poselift track", track_npz.recognise, track_npz.read, (".npz",)),
         Format("arrays", "NumPy arrays", arrays.recognise, arrays.read, (".npz", ".npy")),
-        Format("sleap", "SLEAP analysis", sleap.recognise, sleap.read, (".h5",)),
-        Format("deeplabcut", "DeepLabCut", deeplabcut.recognise, deeplabcut.read, (".csv", ".h5")),
-        Format("sports2d", "Sports2D pixels", trc.recognise, trc.read, (".trc",), frames=True),
-        Format("csv", "table with a header", csv_table.recognise, csv_table.read, (".csv", ".tsv")),
+        Format("deeplabcut", "DeepLabCut predictions", deeplabcut.recognise, deeplabcut.read, (".csv", ".h5", ".hdf5")),
+        Format("sleap", "SLEAP analysis", sleap.recognise, sleap.read, (".h5", ".hdf5")),
+        Format("sports2d", "Sports2D pixels (TRC)", sports2d.recognise, sports2d.read, (".trc",), persons=True),
+        Format("csv", "table of keypoints", csv_keypoints.recognise, csv_keypoints.read, (".csv", ".tsv")),
     )
 }
 """All formats by name. The first that recognises a file has it, so the special come before the general."""
@@ -67,16 +89,19 @@ def detect_format(path: Path) -> str:
     if not path.exists():
         raise ReadError("no such file or folder.", path)
     source = Source(path)
-    if not source.head.strip():
+    if (source.ending or not source.is_folder) and not source.head.strip():
         raise ReadError("the file is empty.", path)
     for form in FORMATS.values():
-        if (form.frames or not source.is_folder) and _recognised(form, source):
+        if (form.folders or not source.is_folder) and _recognised(form, source):
             return form.name
     if source.is_json:
         _ = source.json  # says where it breaks off, if it does
     if source.is_zip:
-        there = ", ".join(track_npz.members(path)[:10])
-        raise ReadError(f"no array 'keypoints' (but {there}): this is not a keypoint track.", path)
+        raise arrays.explain(path)
+    if source.is_hdf5:
+        raise hdf5.explain(path)
+    if not source.is_folder and path.suffix.lower() in FORMATS["csv"].endings:
+        raise csv_keypoints.explain(path)
     labels = ", ".join(form.label for form in FORMATS.values())
     raise ReadError(f"none of the known formats ({labels}); if it is one of them, name it.", source.sample)
 
@@ -104,9 +129,9 @@ def find_clips(path: Path) -> list[Path]:
 
 
 def _is_frames(folder: Path) -> bool:
-    """Whether a folder's files are the frames of one clip."""
+    """Whether a folder's files are the frames, or the persons, of one clip."""
     try:
-        return FORMATS[detect_format(folder)].frames
+        return FORMATS[detect_format(folder)].folders
     except PoseliftError:
         return False
 
@@ -120,13 +145,26 @@ def _is_clip(path: Path) -> bool:
         return bool(detect_format(path))
     except (PoseliftError, OSError):
         # A broken clip is named when it is read, not passed over; what merely is something else is.
-        return path.suffix.lower() in (".json", ".npz") and not _is_something_else(path)
+        return path.suffix.lower() in _SURE and not _is_something_else(path)
+
+
+_SURE = (".json", ".npz", ".npy", ".h5", ".hdf5")
+"""Endings of files that are worth a word where they are broken; text may be anything."""
+
+
+def _content(source: Source) -> object:
+    if source.is_zip:
+        return numpy_files.members(source.path)
+    if source.is_hdf5:
+        with hdf5.opened(source.path) as file:
+            return hdf5.members(file)
+    return source.json
 
 
 def _is_something_else(path: Path) -> bool:
     """Whether a file is whole, but holds no keypoints."""
     try:
         source = Source(path)
-        return bool(track_npz.members(path) if source.is_zip else source.json)
+        return bool(_content(source))
     except (PoseliftError, OSError):
         return False

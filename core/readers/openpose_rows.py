@@ -20,6 +20,33 @@ WIDTHS = {"l_hand": 63, "r_hand": 63, "face": 210}
 """Numbers in OpenPose's lists beside the body's: 21 keypoints per hand, 70 in the face; in the order of the track's joints."""
 
 
+class _Growing:
+    """Keypoints and scores that grow in place, so that no second copy is made in the end."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._keypoints: NDArray[np.float64] = np.zeros((0, 1, 2))
+        self._scores: NDArray[np.float64] = np.zeros((0, 1))
+
+    def add(self, rows: NDArray[np.float64]) -> None:
+        """Append rows (N, 3 K) of x, y, score."""
+        rows = rows.reshape(len(rows), -1, 3)
+        count = self._count + len(rows)
+        if count > len(self._scores):
+            self._resize(max(count, len(self._scores) * 5 // 4 + _FIRST), rows.shape[1])
+        self._keypoints[self._count : count], self._scores[self._count : count] = rows[..., :2], rows[..., 2]
+        self._count = count
+
+    def taken(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return keypoints (N, K, 2) and scores (N, K)."""
+        self._resize(self._count, self._scores.shape[1])
+        return self._keypoints, self._scores
+
+    def _resize(self, count: int, joints: int) -> None:
+        self._keypoints.resize((count, joints, 2), refcheck=False)
+        self._scores.resize((count, joints), refcheck=False)
+
+
 class Rows:
     """Rows of numbers as they come, one per person and frame.
 
@@ -30,7 +57,7 @@ class Rows:
         self.width = 0
         self.frames = array("q")
         self.people = array("q")
-        self.body = array("d")
+        self.body = _Growing()
         self.parts = {part: (array("q"), array("d")) for part in WIDTHS}
 
     def add_block(self, numbers: Sequence[int], found: list[Cut] | None) -> bool:
@@ -50,7 +77,10 @@ class Rows:
             assert block is not None
             if part != "body":
                 self.parts[part][0].extend(start + row for row, (shape, _) in enumerate(owners) if shape.lists[part])
-            (self.body if part == "body" else self.parts[part][1]).frombytes(block.tobytes())
+            if part == "body":
+                self.body.add(block)
+            else:
+                self.parts[part][1].frombytes(block.tobytes())
         self.width = width
         self.frames.extend(number for _, number in owners)
         self.people.extend(_person_numbers(texts["person"], len(owners)))
@@ -68,7 +98,9 @@ class Rows:
             if self.width:
                 raise ReadError(f"a keypoint list of {len(body)} numbers, after lists of {self.width}.", file, place)
             self.width = len(body)
-        _extend(self.body, body, file, place)
+        numbers = array("d")
+        _extend(numbers, body, file, place)
+        self.body.add(np.frombuffer(numbers, np.float64)[None])
         for part, columns in WIDTHS.items():
             values = person[part]
             if values:
@@ -85,14 +117,16 @@ class Rows:
     def reading(self, numbers: Sequence[int]) -> Reading:
         """Return what was gathered. numbers: the frame numbers of all files."""
         count = len(self.frames)
-        data = np.frombuffer(self.body, np.float64).reshape(count, -1, 3) if count else np.zeros((0, 1, 3))
+        keypoints, scores = self.body.taken()
         hands, face = (bool(self.parts["l_hand"][0] or self.parts["r_hand"][0]), bool(self.parts["face"][0]))
         wanted = ["l_hand", "r_hand"] * hands + ["face"] * face
         if wanted:
-            data = np.concatenate([data, *(self._part(part, count) for part in wanted)], axis=1)
+            more = [self._part(part, count) for part in wanted]
+            keypoints = np.concatenate([keypoints, *(part[..., :2] for part in more)], axis=1)
+            scores = np.concatenate([scores, *(part[..., 2] for part in more)], axis=1)
         people = [str(person) for person in self.people] if count and min(self.people) >= 0 else None
         frames = np.frombuffer(self.frames, np.int64) if count else np.zeros(0, np.int64)
-        return Reading(data[..., :2], data[..., 2], frames, numbers, identities=people, hands=hands, face=face)
+        return Reading(keypoints, scores, frames, numbers, identities=people, hands=hands, face=face)
 
     def _part(self, part: str, count: int) -> NDArray[np.float64]:
         """Return (count, K, 3) of a part; zeros where it was not found."""
@@ -109,6 +143,9 @@ def _person_numbers(texts: list[bytes], count: int) -> list[int]:
         return [-1] * count
     return [int(text) if text.isdigit() and len(text) < 16 else -1 for text in texts]
 
+
+_FIRST = 1024
+"""Rows that there is room for at first."""
 
 _COUNTS = sorted({len(layout) for layout in LAYOUTS.values() if body_count(layout) == len(layout)})
 """Keypoints of the bodies that are known."""

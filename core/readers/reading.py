@@ -52,7 +52,7 @@ class Request:
 
 @dataclass
 class Reading:
-    """What a file says, before it is known what is what and who is who. N detections of K keypoints.
+    """What a file says, before it is known what is what and who is who. N detections of K keypoints. Its arrays are its own.
 
     keypoints: (N, K, 2), NaN where missing; in pixels, or where `shares` in shares of the image's width and height (origin
     top left, y down); None: in what their values look like. scores: (N, K), not above 0 or NaN where missing.
@@ -91,6 +91,7 @@ def to_people(found: Reading, request: Request, path: Path) -> list[KeypointTrac
     numbers = frames if found.numbers is None else np.asarray(found.numbers, np.int64)
     first, length = _span(numbers, path)
     keypoints, scores, notes = checked(found.keypoints, found.scores)
+    found.keypoints, found.scores = keypoints[:0], scores[:0]  # so that what was copied is freed
     if not (scores > 0).any():
         raise ReadError(f"nobody is seen in any of {len(np.unique(numbers))} frames (every score is 0).", path)
     size = request.image_size or found.image_size
@@ -99,6 +100,8 @@ def to_people(found: Reading, request: Request, path: Path) -> list[KeypointTrac
     if (np.diff(frames) < 0).any():
         keypoints, scores, frames = keypoints[order], scores[order], frames[order]
     frames = frames - first
+    keypoints.setflags(write=False)  # so that tracks take them as they are
+    scores.setflags(write=False)
     skeleton, columns, evidence = _layout(found, keypoints, scores, request, path)
     if columns is not None:
         keypoints, scores = keypoints[:, columns], scores[:, columns]
@@ -116,7 +119,7 @@ def to_people(found: Reading, request: Request, path: Path) -> list[KeypointTrac
         skeleton,
         body=body_count(skeleton),
         source=str(path),
-        fps=found.fps,
+        fps=found.fps or request.fps,
         image_size=size,
         times=_times(found.times, numbers, first, length, path),
         intrinsics=found.intrinsics,

@@ -50,7 +50,7 @@ class Source:
         if not self.is_folder:
             return self.path
         if not self.ending:
-            raise ReadError("the folder holds no frame files (.json, .txt, .trc), so it is no clip.", self.path)
+            raise ReadError("the folder holds no frame files (.json or .txt), so it is no clip.", self.path)
         names = [name for name in _names(self.path, _GLANCE) if _ends(name, self.ending)]
         # Names without a number, such as that of a list of classes, are no frames: last.
         files = [self.path / name for name in sorted(names, key=lambda name: (not any(map(str.isdecimal, name)), name))]
@@ -97,7 +97,7 @@ class Source:
         return read_json(self.sample)
 
 
-FRAME_ENDINGS = (".json", ".txt", ".trc")
+FRAME_ENDINGS = (".json", ".txt")
 """Endings of the files that detectors write one of per frame."""
 
 
@@ -146,11 +146,6 @@ def _size(file: Path) -> int:
         return file.stat().st_size
     except OSError:
         return 0
-
-
-def folder_names(folder: Path) -> list[str]:
-    """Return the names of a folder's first visible files. Raises `ReadError` where it cannot be read."""
-    return _names(folder, _GLANCE)
 
 
 def _names(folder: Path, most: int | None = None) -> list[str]:

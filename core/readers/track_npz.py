@@ -8,9 +8,7 @@ image_size (width, height); optional: fps_fraction (2,), times (T,), camera_matr
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,24 +19,19 @@ from ..camera import Intrinsics
 from ..errors import CameraError, ReadError, TrackError
 from ..output import save_npz
 from ..track import KeypointTrack, exact_rate
+from .numpy_files import load_archive, members
 from .reading import Reading, Request
 from .source import Source
 
-MAX_BYTES = 4 << 30
-"""Unpacked arrays larger than this are refused: no clip is that long, but a zip bomb is."""
-
-_KINDS = {"keypoints": "f", "scores": "f", "joint_names": "U", "fps": "f", "fps_fraction": "i", "image_size": "f"}
-_KINDS |= {"times": "f", "camera_matrix": "f", "distortion": "f", "persons": "U", "first_frame": "i", "parents": "i"}
-_KINDS |= {"distortion_model": "U"}
-
-
-_OURS = frozenset(("joint_names", "fps", "fps_fraction", "image_size", "times", "camera_matrix", "persons", "first_frame"))
-"""Arrays that tell a track from bare keypoints."""
+KINDS = {"keypoints": "f", "scores": "f", "joint_names": "U", "fps": "f", "fps_fraction": "i", "image_size": "f"}
+KINDS |= {"times": "f", "camera_matrix": "f", "distortion": "f", "persons": "U", "first_frame": "i", "parents": "i"}
+KINDS |= {"distortion_model": "U"}
+"""The arrays of a track, and what each is of (see `numpy_files.load_archive`)."""
 
 
 def recognise(source: Source) -> bool:
-    """Tell whether a file is an archive of arrays with `keypoints` among them, and something that says what they are."""
-    return source.is_zip and "keypoints" in (there := members(source.path)) and not _OURS.isdisjoint(there)
+    """Tell whether a file is an archive of arrays with `keypoints` and the joints' names among them."""
+    return source.is_zip and {"keypoints", "joint_names"} <= set(members(source.path))
 
 
 def read(path: Path, request: Request) -> Reading:
@@ -46,14 +39,21 @@ def read(path: Path, request: Request) -> Reading:
 
     Raises `ReadError` with the file and array at fault.
     """
-    data = _load(path)
+    data = load_archive(path, KINDS)
+    if "joint_names" not in data and request.layout == "auto":
+        raise ReadError("no array 'joint_names'; name the layout.", path)
+    return reading(data, path, shares=False)
+
+
+def reading(data: dict[str, NDArray], path: Path, shares: bool | None) -> Reading:
+    """Return what arrays under the names of a track say; those of joints and scores may be absent. Raises `ReadError`."""
     keypoints, scores, notes = _points(data, path)
     people, length, count = scores.shape
     first = int(_numbers(data, "first_frame", 1, path, "one number")[0]) if "first_frame" in data else 0
     names = data.get("persons", np.arange(1, people + 1).astype(str))
     if names.shape != (people,):
         raise ReadError(f"shape {names.shape}, but there are {people} people.", path, "persons")
-    joints, parents = _joints(data, count, request.layout, path)
+    joints, parents = _joints(data, count, path)
     size = _image_size(data, path)
     times = data.get("times")
     if times is not None and times.shape != (length,):
@@ -67,7 +67,7 @@ def read(path: Path, request: Request) -> Reading:
         identities=[str(name) for name in names] * length,
         joint_names=joints,
         parents=parents,
-        shares=False,
+        shares=shares,
         fps=_rate(data, path),
         image_size=size,
         times=times,
@@ -78,7 +78,7 @@ def read(path: Path, request: Request) -> Reading:
 
 def read_intrinsics(path: Path) -> Intrinsics | None:
     """Return the camera of a track or motion file, None where it has none. Raises `ReadError` as `read` does."""
-    data = _load(path)
+    data = load_archive(path, KINDS)
     return _camera(data, _image_size(data, path), path)
 
 
@@ -133,42 +133,6 @@ def write(path: Path, tracks: Sequence[KeypointTrack]) -> None:
     save_npz(path, arrays)
 
 
-def _load(path: Path) -> dict[str, NDArray]:
-    """Return the known arrays as doubles, integers or text."""
-    with _damage_named(path):
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(info.file_size for info in archive.infolist() if info.filename.removesuffix(".npy") in _KINDS)
-        _check_size(unpacked, path)
-        with np.load(path, allow_pickle=False) as data:
-            return {key: _plain(data, key, path) for key in _KINDS.keys() & set(data.files)}
-
-
-@contextmanager
-def _damage_named(path: Path, place: str = "") -> Iterator[None]:
-    """Turn whatever zipfile, zlib, tokenize and NumPy raise on damaged bytes (it is a long list) into a `ReadError`."""
-    try:
-        yield
-    except (ReadError, MemoryError):
-        raise
-    except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        if "pickle" in reason or "Object arrays" in reason:
-            raise ReadError("holds pickled objects, which could run code: refused; save plain arrays.", path, place) from error
-        raise ReadError(f"a damaged {'array' if place else '.npz archive'}: {reason}.", path, place) from error
-
-
-def _plain(data: np.lib.npyio.NpzFile, key: str, path: Path) -> NDArray:
-    with _damage_named(path, key):
-        value = data[key]
-    wanted = {"f": "fiu", "i": "iuf", "U": "US"}[_KINDS[key]]
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in wanted:
-        found = value.dtype if isinstance(value, np.ndarray) else "no array"
-        raise ReadError(f"{found} where {'text' if wanted == 'US' else 'numbers'} are needed.", path, key)
-    if value.dtype.kind == "S":
-        return np.char.decode(value, "utf-8", "replace")
-    return value if value.dtype.kind == "U" else value.astype(np.float64)
-
-
 def _numbers(data: dict[str, NDArray], key: str, count: int, path: Path, form: str) -> NDArray:
     values = np.ravel(data[key])
     if len(values) != count or not np.isfinite(values).all() or np.abs(values).max() > 2**53:
@@ -212,11 +176,9 @@ def _camera(data: dict[str, NDArray], size: tuple[int, int] | None, path: Path) 
         raise ReadError(str(error), path, "camera_matrix") from error
 
 
-def _joints(data: dict[str, NDArray], count: int, layout: str, path: Path) -> tuple[list[str] | None, tuple[int, ...] | None]:
+def _joints(data: dict[str, NDArray], count: int, path: Path) -> tuple[list[str] | None, tuple[int, ...] | None]:
     """Return the joints' names and parents, as far as the file has them."""
     if "joint_names" not in data:
-        if layout == "auto":
-            raise ReadError("no array 'joint_names'; name the layout.", path)
         return None, None
     names = [str(name) for name in np.ravel(data["joint_names"])]
     if len(names) != count:
@@ -224,31 +186,3 @@ def _joints(data: dict[str, NDArray], count: int, layout: str, path: Path) -> tu
     if "parents" not in data:
         return names, None
     return names, tuple(int(p) for p in _numbers(data, "parents", count, path, f"a list of {count}"))
-
-
-def load_array(path: Path, name: str = "") -> NDArray:
-    """Return an array of an archive, or that of a bare `.npy`, unpickled never. Raises `ReadError`."""
-    with _damage_named(path, name):
-        if name:
-            with zipfile.ZipFile(path) as archive:
-                size = sum(info.file_size for info in archive.infolist() if info.filename.removesuffix(".npy") == name)
-            _check_size(size, path)
-            with np.load(path, allow_pickle=False) as data:
-                value = data[name]
-        else:
-            _check_size(path.stat().st_size, path)
-            value = np.load(path, allow_pickle=False)
-    if not isinstance(value, np.ndarray):
-        raise ReadError("holds no array.", path, name)
-    return value
-
-
-def _check_size(size: int, path: Path) -> None:
-    if size > MAX_BYTES:
-        raise ReadError(f"{size / 2**30:.3g} GiB unpacked; no keypoint track is that large.", path)
-
-
-def members(path: Path) -> list[str]:
-    """Return the names of an archive's arrays. Raises `ReadError` where it is damaged."""
-    with _damage_named(path), zipfile.ZipFile(path) as archive:
-        return [name.removesuffix(".npy") for name in archive.namelist()]

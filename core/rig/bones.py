@@ -8,7 +8,7 @@ directions of the human are written down here; those of any other tree follow fr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import RigError
 from ..lifter.anatomy import body_frame
 from ..rotation import normalised
-from ..skeleton import HUMAN17, Hinge, Skeleton
+from ..skeleton import HUMAN17, HUMAN26, Hinge, Skeleton
 
 Array = NDArray[np.float64]
 Vector = tuple[float, float, float]
@@ -44,7 +44,7 @@ class Bone:
     direction: rest direction, world axes, any length. x_axis: the rest X axis, before it is made perpendicular to the
     bone; a positive turn about it bends the bone the natural way.
     hinge: the joint at the tail bends in one plane, which tells the twist. across: body lines that tell the twist.
-    A bone with neither follows its parent by the shortest arc.
+    A bone with neither follows its parent by the shortest arc. label: what Blender's bone is called, `name` where empty.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Bone:
     x_axis: Vector
     hinge: Hinge | None = None
     across: tuple[Across, ...] = ()
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,17 @@ class BoneTable:
 
     root_line: the (right, left) joints whose line is the root bone's X axis, where there are such.
     root_up: the joint that the root's second axis points to, where there is one.
+    carried: (joint, bone, rest direction of its edge) of joints that end no bone but move with one, such as a nose.
+    unseen: joints that nothing is known of. optional: joints that may be missing in some frames.
     """
 
     skeleton: Skeleton
     bones: tuple[Bone, ...]
     root_line: tuple[str, str] | None = None
     root_up: str | None = None
+    carried: tuple[tuple[str, str, Vector], ...] = ()
+    unseen: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
     _index: dict[str, int] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -90,6 +96,11 @@ class BoneTable:
     def names(self) -> tuple[str, ...]:
         """The bones' names, in table order."""
         return tuple(bone.name for bone in self.bones)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What Blender's bones are called, in table order."""
+        return tuple(bone.label or bone.name for bone in self.bones)
 
     @property
     def parents(self) -> tuple[int, ...]:
@@ -133,6 +144,23 @@ HUMAN_DIRECTIONS: dict[str, Vector] = {
 }
 """Rest directions of the human's bones, by the joint at the tail: a T-pose that faces -Y, left at +X."""
 
+# Feet flat on the floor: medians of standing people. Nose and ears as they sit on a level head.
+_LEFT_EXTRA: dict[str, Vector] = {
+    "l_toe": (0.0, -0.955, -0.295),
+    "l_heel": (0.0, 0.707, -0.707),
+    "l_hand": LEFT,
+    "l_ear": (0.857, 0.0, 0.514),
+}
+EXTRA_DIRECTIONS: dict[str, Vector] = {
+    "nose": (0.0, -0.977, 0.212),
+    **_LEFT_EXTRA,
+    **{f"r_{joint[2:]}": (-x, y, z) for joint, (x, y, z) in _LEFT_EXTRA.items()},
+}
+"""Rest directions of what the human has beyond the canonical 17, by joint."""
+EXTRA_NAMES = {f"{s}_{joint}": f"{bone}.{s.upper()}" for s in "lr" for joint, bone in (("toe", "foot"), ("hand", "hand"))}
+"""Names of the bones among these, by the joint at the tail; the other joints are carried."""
+EXTRA_CARRIED = {"nose": "head", "l_ear": "head", "r_ear": "head", "l_heel": "foot.L", "r_heel": "foot.R"}
+
 
 def bone_table(skeleton: Skeleton, joints: Array | None = None) -> BoneTable:
     """Return the table for a skeleton: the human's own, that of the skeleton's rest pose, or one derived from the motion.
@@ -143,6 +171,8 @@ def bone_table(skeleton: Skeleton, joints: Array | None = None) -> BoneTable:
     """
     if (skeleton.joint_names, skeleton.parents) == (HUMAN17.joint_names, HUMAN17.parents):
         return derive_table(skeleton, HUMAN_DIRECTIONS, HUMAN_NAMES)
+    if (skeleton.joint_names, skeleton.parents) == (HUMAN26.joint_names, HUMAN26.parents):
+        return _human_with_extremities(skeleton, joints)
     if skeleton.rest:
         return derive_table(skeleton, dict(zip(skeleton.joint_names, skeleton.rest, strict=True)))
     if joints is None:
@@ -189,6 +219,35 @@ def derive_table(skeleton: Skeleton, directions: Mapping[str, Vector], names: Ma
             )
         )  # fmt: skip
     return BoneTable(skeleton, tuple(bones), lines.get(root), root_up)
+
+
+def _human_with_extremities(skeleton: Skeleton, joints: Array | None) -> BoneTable:
+    """Return the human's table with feet and hands, and a head turned by the face, as far as the joints (T, J, 3) were seen."""
+    extra = skeleton.joint_names[len(HUMAN17) :]
+    seen = np.ones(len(skeleton), bool) if joints is None else np.isfinite(joints).all(-1).any(0)
+    unseen = {name for name in extra if not seen[skeleton.index(name)]}
+    base = derive_table(HUMAN17, HUMAN_DIRECTIONS, HUMAN_NAMES)
+    bones = list(base.bones)
+    for joint, name in EXTRA_NAMES.items():
+        if joint in unseen:
+            continue
+        side, part = joint.split("_")
+        head, heel = skeleton.joint_names[skeleton.parents[skeleton.index(joint)]], f"{side}_heel"
+        elbow = next(hinge for hinge in skeleton.hinges if hinge.joint == f"{side}_elbow")
+        direction = EXTRA_DIRECTIONS[joint]
+        x_axis = _rest_x_axis(direction, elbow if part == "hand" else None, False)
+        across = (Across(head, heel, 1.0),) if part == "toe" and heel not in unseen else ()
+        above = next(bone.name for bone in bones if bone.tail == head)
+        bones.append(Bone(name, head, joint, above, direction, x_axis, None, across))
+    lines = (Across("r_ear", "l_ear", 1.0), Across("head_joint", "nose", 1.0))
+    face = tuple(line for line in lines if not {line.right, line.left} & unseen)
+    bones = [replace(bone, across=face) if bone.name == "head" else bone for bone in bones]
+    names = {bone.name for bone in bones}
+    carried = tuple(
+        (joint, bone, EXTRA_DIRECTIONS[joint]) for joint, bone in EXTRA_CARRIED.items() if joint not in unseen and bone in names
+    )
+    left_out = unseen | {joint for joint, bone in EXTRA_CARRIED.items() if bone not in names}
+    return BoneTable(skeleton, tuple(bones), base.root_line, base.root_up, carried, frozenset(left_out), frozenset(extra))
 
 
 def mean_directions(skeleton: Skeleton, joints: Array) -> dict[str, Vector]:

@@ -46,11 +46,16 @@ def rest_pose(table: BoneTable, bone_lengths: Array) -> RestPose:
     lengths = np.asarray(bone_lengths, np.float64)
     if lengths.shape != (len(skeleton),):
         raise RigError(f"skeleton '{skeleton.name}' needs {len(skeleton)} bone lengths, got an array of shape {lengths.shape}.")
+    lengths = np.where([name in table.unseen for name in skeleton.joint_names], 0.0, lengths)
     for parent, child in skeleton.edges:
+        if skeleton.joint_names[child] in table.unseen:
+            continue
         if not lengths[child] > SHORTEST:
             ends = f"'{skeleton.joint_names[parent]}' to '{skeleton.joint_names[child]}'"
             raise RigError(f"the bone from {ends} is {lengths[child]:g} m long; every bone needs a length above {SHORTEST} m.")
     directions = {bone.tail: normalised(np.array(bone.direction)) for bone in table.bones if bone.tail}
+    directions |= {joint: normalised(np.array(direction)) for joint, _, direction in table.carried}
+    directions |= dict.fromkeys(table.unseen, np.zeros(3))
     joints = np.zeros((len(skeleton), 3))
     for joint in skeleton.order:
         parent = skeleton.parents[joint]

@@ -36,6 +36,8 @@ TRUSTED_TWIST, IMPOSSIBLE_TWIST = np.radians(130.0), np.radians(170.0)
 """A hinge that asks for more twist than this is one that seems to bend the wrong way."""
 ACROSS_WEIGHT = 25.0
 """Shoulder lines are followed closely: what little the smoothing would take is less than a degree."""
+FORGOTTEN = 0.6
+"""Seconds after which a bone whose end was not seen any more is at rest."""
 SINGULAR = -0.7
 """Cosine from rest direction below which the shortest arc is no calm reference any more."""
 
@@ -56,14 +58,16 @@ def solve_pose(joints: Array, rest: RestPose, fps: float) -> Pose:
 
     joints: (T, J, 3) world metres, with the rest pose's bone lengths. fps: frames per second, for the twist's calm.
     Every bone points exactly along its edge. The root bone takes its X axis exactly from the line across it. The others
-    are twisted by hinge or body line where these tell, and follow their parent by the shortest arc where not.
+    are twisted by hinge or body line where these tell, and follow their parent by the shortest arc where not. Optional
+    joints may be NaN where they were not seen: the bone that ends there goes on evenly, or rests where long unseen.
     Raises `RigError` where joints are missing or of the wrong shape.
     """
     joints, table = np.asarray(joints, np.float64), rest.table
     if joints.ndim != 3 or joints.shape[1:] != rest.joints.shape or len(joints) == 0:
         raise RigError(f"the rig needs joints (frames, {len(rest.joints)}, 3), got an array of shape {joints.shape}.")
-    if not np.isfinite(joints).all():
-        frame, joint = np.argwhere(~np.isfinite(joints).all(-1))[0]
+    needed = np.array([name not in table.optional for name in table.skeleton.joint_names])
+    if not np.isfinite(joints[:, needed]).all():
+        frame, joint = np.argwhere(~np.isfinite(joints).all(-1) & needed)[0]
         raise RigError(f"joint '{table.skeleton.joint_names[joint]}' has no position in frame {frame}; every joint needs one.")
     deformations: list[Array] = []
     rotations = np.empty((len(joints), len(table), 4))
@@ -81,20 +85,32 @@ def solve_pose(joints: Array, rest: RestPose, fps: float) -> Pose:
     return Pose(continuous_quaternions(rotations), location)
 
 
+def deformations(pose: Pose, rest: RestPose) -> Array:
+    """Return the rotations (T, B, 3, 3), about world axes, that take the bones from rest to a pose."""
+    turned = np.empty((len(pose.location), len(rest.table), 3, 3))
+    for i, parent in enumerate(rest.table.parents):
+        axes = rest.matrices[i]
+        local = axes @ matrix_from_quaternion(pose.rotations[:, i]) @ axes.T
+        turned[:, i] = local if parent < 0 else turned[:, parent] @ local
+    return turned
+
+
 def forward_kinematics(pose: Pose, rest: RestPose) -> Array:
     """Return the joints (T, J, 3) that a pose puts the skeleton's joints at: the inverse of `solve_pose`."""
     skeleton = rest.table.skeleton
     joints = np.zeros((len(pose.location), len(skeleton), 3))
-    deformations: list[Array] = []
-    for i, (bone, parent) in enumerate(zip(rest.table.bones, rest.table.parents, strict=True)):
-        axes = rest.matrices[i]
-        local = axes @ matrix_from_quaternion(pose.rotations[:, i]) @ axes.T
-        deformations.append(local if parent < 0 else deformations[parent] @ local)
+    turned = deformations(pose, rest)
+    for i, bone in enumerate(rest.table.bones):
         head = skeleton.index(bone.head)
         if bone.tail is None:
-            joints[:, head] = rest.heads[i] + pose.location @ axes.T
+            joints[:, head] = rest.heads[i] + pose.location @ rest.matrices[i].T
         else:
-            joints[:, skeleton.index(bone.tail)] = joints[:, head] + deformations[i] @ (rest.tails[i] - rest.heads[i])
+            joints[:, skeleton.index(bone.tail)] = joints[:, head] + turned[:, i] @ (rest.tails[i] - rest.heads[i])
+    for name, carrier, _ in rest.table.carried:
+        i, joint = rest.table.index(carrier), skeleton.index(name)
+        start = skeleton.index(rest.table.bones[i].head)
+        joints[:, joint] = joints[:, start] + turned[:, i] @ (rest.joints[joint] - rest.heads[i])
+    joints[:, [skeleton.index(name) for name in rest.table.unseen]] = np.nan
     return joints
 
 
@@ -142,6 +158,8 @@ def _bone_rotation(joints: Array, rest: RestPose, bone: Bone, parent: Array, fps
     at_rest = normalised(rest.joints[tail] - rest.joints[head])
     # Everything below is seen from the parent, so that only the bone's own motion counts.
     direction = normalised(_seen_from(parent, joints[:, tail] - joints[:, head]))
+    if bone.tail in rest.table.optional:
+        direction = _filled(direction, at_rest, fps)
     arc = shortest_arc(at_rest, direction)
     if bone.hinge:
         angles, weights = _hinge_twist(joints, rest, bone.hinge, parent, direction, arc)
@@ -177,14 +195,32 @@ def _across_twist(
 ) -> tuple[Array, Array]:
     """Return the twist (T,) that the lines across the body ask for, and its weight (T,)."""
     skeleton = rest.table.skeleton
-    line, line_at_rest = np.zeros_like(direction), np.zeros(3)
+    line, line_at_rest = np.zeros_like(direction), np.zeros_like(direction)
     for across in bone.across:
         right, left = skeleton.index(across.right), skeleton.index(across.left)
-        line += across.weight * normalised(_seen_from(parent, joints[:, left] - joints[:, right]))
-        line_at_rest += across.weight * normalised(rest.joints[left] - rest.joints[right])
-    angles = signed_angle(arc @ line_at_rest, line, direction)
+        seen = normalised(_seen_from(parent, joints[:, left] - joints[:, right]))
+        known = np.isfinite(seen).all(-1, keepdims=True)
+        line += across.weight * np.where(known, seen, 0.0)
+        line_at_rest += across.weight * known * normalised(rest.joints[left] - rest.joints[right])
+    angles = signed_angle((arc @ line_at_rest[..., None])[..., 0], line, direction)
     sine = np.linalg.norm(np.cross(direction, line), axis=-1)
     return angles, ACROSS_WEIGHT * _ramp(sine, STRAIGHT, BENT)
+
+
+def _filled(directions: Array, at_rest: Array, fps: float) -> Array:
+    """Return (T, 3) unit directions with those that are NaN filled in: even between seen ones, at rest far from any."""
+    known = np.flatnonzero(np.isfinite(directions).all(-1))
+    frames = np.arange(len(directions))
+    if len(known) == len(frames):
+        return directions
+    if not len(known):
+        return np.tile(at_rest, (len(frames), 1))
+    even = np.stack([np.interp(frames, known, directions[known, axis]) for axis in range(3)], -1)
+    after = known[np.minimum(np.searchsorted(known, frames), len(known) - 1)]
+    before = known[np.maximum(np.searchsorted(known, frames, side="right") - 1, 0)]
+    away = np.minimum(np.abs(frames - before), np.abs(after - frames)) / fps
+    far = _ramp(away, 0.5 * FORGOTTEN, FORGOTTEN)[:, None]
+    return normalised((1 - far) * normalised(even, fallback=tuple(at_rest)) + far * at_rest, fallback=tuple(at_rest))
 
 
 def _seen_from(deformation: Array, vectors: Array) -> Array:

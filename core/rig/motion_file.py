@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A motion file (`.npz`) read for what a rig needs of it, with every mistake named."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import PoseliftError, ReadError
+from ..skeleton import HUMAN17, HUMAN26, Skeleton
+from ..track import exact_rate
+from .performance import Performance, performance_of_joints
+
+Array = NDArray[np.float64]
+
+_NEEDED = ("joint_names", "parents", "times", "fps", "joints_world", "bone_lengths")
+
+
+@dataclass(frozen=True)
+class JointMotion:
+    """Joints over time. skeleton; joints: (T, J, 3) world metres; lengths: (J,); times: (T,) seconds; fps: exact rate."""
+
+    skeleton: Skeleton
+    joints: Array
+    lengths: Array
+    times: Array
+    fps: Fraction
+    label: str
+
+    def performance(self) -> Performance:
+        """Return what the person does. Raises `RigError` where it is no human's motion."""
+        return performance_of_joints(self.skeleton, self.joints, self.lengths, self.times, float(self.fps), self.label)
+
+
+def read_motion(path: Path) -> JointMotion:
+    """Read the design's motion `.npz`. Raises `ReadError` that says what is wrong with it."""
+    arrays: dict[str, NDArray] = {}
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ReadError("this is one array; give a motion file that Poselift has written.", path)
+            for key in (*_NEEDED, "fps_fraction"):
+                if key in file.files:
+                    arrays[key] = file[key]
+    except OSError as error:
+        raise ReadError(f"the motion cannot be read ({error.strerror or error}).", path) from error
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError, MemoryError) as error:
+        raise ReadError(f"this is no motion file, or a damaged one ({error}).", path) from error
+    missing = [key for key in _NEEDED if key not in arrays]
+    if missing:
+        hint = " It is a keypoint track: lift it first." if "keypoints" in missing or "joints_world" in missing else ""
+        raise ReadError(f"the motion lacks {', '.join(missing)}.{hint}", path)
+    try:
+        names = tuple(str(name) for name in arrays["joint_names"])
+        parents = tuple(int(parent) for parent in arrays["parents"])
+        joints = np.asarray(arrays["joints_world"], np.float64)
+        lengths, times = (np.asarray(arrays[key], np.float64) for key in ("bone_lengths", "times"))
+        fraction = arrays.get("fps_fraction")
+        rate = exact_rate(float(arrays["fps"])) if fraction is None else Fraction(int(fraction[0]), int(fraction[1]))
+        skeleton = _skeleton(names, parents)
+    except (ValueError, TypeError, IndexError, ZeroDivisionError, PoseliftError) as error:
+        raise ReadError(f"the motion is damaged ({error}).", path) from error
+    count = len(names)
+    if joints.ndim != 3 or joints.shape[1:] != (count, 3) or not len(joints) or lengths.shape != (count,):
+        raise ReadError(f"{count} joints do not fit an array of shape {joints.shape}.", path, "joints_world")
+    if times.shape != (len(joints),) or not np.isfinite(times).all() or (np.diff(times) <= 0).any() or rate <= 0:
+        raise ReadError("every frame needs a time later than the one before.", path, "times")
+    return JointMotion(skeleton, joints, lengths, times, rate, path.stem)
+
+
+def _skeleton(names: tuple[str, ...], parents: tuple[int, ...]) -> Skeleton:
+    """Return the known skeleton of these joints, or a plain tree."""
+    for known in (HUMAN17, HUMAN26):
+        if (names, parents) == (known.joint_names, known.parents):
+            return known
+    return Skeleton("motion", names, parents)

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bones of a humanoid told by the shape of the rig alone: two legs below a fork, two arms above it, a head on top.
+
+Nothing here reads a name. Heights are along the world's Z. Left is told by where the toes point, and by the world's X
+where there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RigError
+from .skeletal import Rig
+
+Array = NDArray[np.float64]
+
+SYMMETRY = 0.06
+"""Share of the rig's height by which mirrored bones may miss each other."""
+LEGS_ON_TRUNK = -0.7
+"""Cosine between trunk and legs at rest, from the hips; people have about -1, animals on four legs about 0."""
+MIDDLE = 0.03
+"""Share of the height within which a bone is on the middle line."""
+
+
+@dataclass(frozen=True)
+class _Limb:
+    """A chain of bones from the one that hangs on the fork, and the middle bone that it hangs on."""
+
+    fork: int
+    bones: tuple[int, ...]
+
+
+def map_by_structure(rig: Rig) -> dict[str, str]:
+    """Return a humanoid's bones by role. Raises `RigError` with the reason where the rig has no such shape."""
+    heads, tails = rig.heads, rig.tails
+    height = float(np.ptp(np.concatenate([heads, tails])[:, 2]))
+    if height <= 0 or len(rig) < 10:
+        raise RigError(f"{rig.label}: it is no humanoid: {len(rig)} bones cannot be two arms, two legs and a spine.")
+    reasons = []
+    for axis in (0, 1):
+        middle = _mirror_plane(heads[:, axis], heads, axis, height)
+        try:
+            return _named(rig, _roles(rig, axis, middle, height))
+        except RigError as error:
+            reasons.append(error)
+    raise reasons[0]
+
+
+def _mirror_plane(values: Array, heads: Array, axis: int, height: float) -> float:
+    """Return where along an axis the mirror plane stands: the candidate that most bones have a partner across."""
+    candidates = {0.0, float(np.median(values)), float(0.5 * (values.min() + values.max())), float(values[0])}
+
+    def partners(plane: float) -> int:
+        mirrored = heads.copy()
+        mirrored[:, axis] = 2 * plane - mirrored[:, axis]
+        distance = np.linalg.norm(heads[:, None] - mirrored[None], axis=-1).min(1)
+        return int((distance < SYMMETRY * height).sum())
+
+    return max(sorted(candidates, key=abs), key=partners)
+
+
+def _roles(rig: Rig, axis: int, plane: float, height: float) -> dict[str, int]:
+    heads, tails = rig.heads, rig.tails
+    limbs = _mirrored_limbs(rig, axis, plane, height)
+    floor = float(np.concatenate([heads, tails])[:, 2].min())
+    lowest = [min(float(tails[bone, 2]) for bone in pair[0].bones) for pair in limbs]
+    standing = [pair for pair, low in zip(limbs, lowest, strict=True) if low < floor + 0.12 * height]
+    if not standing:
+        raise RigError(f"{rig.label}: it is no humanoid: no two mirrored chains of bones reach down to its feet.")
+    legs = max(standing, key=lambda pair: _reach(rig, pair[0]))
+    hips = legs[0].fork
+    above = [pair for pair in limbs if pair is not legs and _is_below(rig, hips, pair[0].fork)]
+    arms_found = [pair for pair in above if _reach(rig, pair[0]) > 0.2 * height]
+    if not arms_found:
+        raise RigError(f"{rig.label}: it is no humanoid: no two mirrored arms were found above the legs.")
+    arms = max(arms_found, key=lambda pair: abs(float(tails[list(pair[0].bones), axis].max() - plane)) + _reach(rig, pair[0]))
+    chest = arms[0].fork
+    spine = [bone for bone in reversed([chest, *rig.ancestors(chest)]) if hips in rig.ancestors(bone)]
+    roles: dict[str, int] = {"hips": hips}
+    roles |= {f"spine.{i + 1}": bone for i, bone in enumerate(spine)}
+    if not spine:
+        raise RigError(f"{rig.label}: it is no humanoid: arms and legs hang on the same bone, with no spine between them.")
+    roles |= _head(rig, chest, axis, plane, height)
+    ends = [_leg(rig, leg) | _arm(rig, arm) for leg, arm in zip(legs, arms, strict=True)]
+    sides = _sides(rig, ends, axis, plane)
+    for side, part in zip(sides, ends, strict=True):
+        roles |= {f"{role}.{side}": bone for role, bone in part.items()}
+    return roles
+
+
+def _mirrored_limbs(rig: Rig, axis: int, plane: float, height: float) -> list[tuple[_Limb, _Limb]]:
+    """Return the pairs of chains that start off the middle line, are each other's mirror image and hang on one middle bone."""
+    heads, tails = rig.heads, rig.tails
+    children = rig.children()
+    off = np.abs(0.5 * (heads + tails)[:, axis] - plane) > MIDDLE * 0.3 * height
+    # A collar bone may start on the middle line; what counts is where it leads.
+    found = []
+    for fork, below in enumerate(children):
+        sided = [child for child in below if off[child]]
+        for i, first in enumerate(sided):
+            image = heads[first].copy(), tails[first].copy()
+            for point in image:
+                point[axis] = 2 * plane - point[axis]
+            for second in sided[i + 1 :]:
+                gap = max(np.linalg.norm(heads[second] - image[0]), np.linalg.norm(tails[second] - image[1]))
+                if gap < SYMMETRY * height:
+                    a, b = _longest(rig, first, children), _longest(rig, second, children)
+                    if len(a) == len(b):
+                        found.append((_Limb(fork, a), _Limb(fork, b)))
+    return found
+
+
+def _longest(rig: Rig, start: int, children: list[list[int]]) -> tuple[int, ...]:
+    """Return the chain of bones from a start that leads farthest along its bones, the first where two are alike."""
+    lengths = np.linalg.norm(rig.tails - rig.heads, axis=-1)
+    heads = rig.heads
+    best: dict[int, tuple[float, tuple[int, ...]]] = {}
+    family, todo = [], [start]
+    while todo:
+        bone = todo.pop()
+        family.append(bone)
+        todo += children[bone]
+    for bone in reversed(family):
+        options = [
+            (best[child][0] + float(np.linalg.norm(heads[child] - heads[bone])), best[child][1]) for child in children[bone]
+        ]
+        way, below = max(options, key=lambda option: round(option[0], 4)) if options else (float(lengths[bone]), ())
+        best[bone] = (way, (bone, *below))
+    return best[start][1]
+
+
+def _reach(rig: Rig, limb: _Limb) -> float:
+    """Return how long a chain is along its joints."""
+    points = np.concatenate([rig.heads[list(limb.bones)], rig.tails[[limb.bones[-1]]]])
+    return float(np.linalg.norm(np.diff(points, axis=0), axis=-1).sum())
+
+
+def _is_below(rig: Rig, hips: int, bone: int) -> bool:
+    """Whether a bone is the hips or hangs on them."""
+    return bone == hips or hips in rig.ancestors(bone)
+
+
+def _split(points: Array, first: int, last: int) -> tuple[int, int]:
+    """Return the nodes (start, joint) of a limb that ends at node `last`: two long segments of nearly one length."""
+    best, found = float("-inf"), (first, first + 1)
+    total = float(np.linalg.norm(np.diff(points[: last + 1], axis=0), axis=-1).sum())
+    for start in range(first, last - 1):
+        for joint in range(start + 1, last):
+            a, b = np.linalg.norm(points[joint] - points[start]), np.linalg.norm(points[last] - points[joint])
+            score = float((a + b) / total - 1.5 * abs(a - b) / (a + b))
+            if score > best:
+                best, found = score, (start, joint)
+    return found
+
+
+def _leg(rig: Rig, limb: _Limb) -> dict[str, int]:
+    """Return thigh, shin, foot and toe of a leg's chain: the ankle is where it turns away from the vertical."""
+    bones = limb.bones
+    points = rig.heads[list(bones)]
+    floor = float(rig.tails[list(bones), 2].min())
+    top = float(points[0, 2])
+    low = [i for i in range(2, len(bones)) if points[i, 2] < floor + 0.25 * (top - floor)]
+    ankle = low[0] if low else len(bones) - 1
+    if ankle < 2:
+        raise RigError(f"{rig.label}: it is no humanoid: a leg needs a thigh, a shin and a foot.")
+    start, knee = _split(points, 0, ankle)
+    roles = {"thigh": bones[start], "shin": bones[knee], "foot": bones[ankle]}
+    if ankle + 1 < len(bones):
+        roles["toe"] = bones[ankle + 1]
+    return roles
+
+
+def _arm(rig: Rig, limb: _Limb) -> dict[str, int]:
+    """Return collar bone, upper arm, forearm and hand of an arm's chain; the hand is where fingers part, or the last joint."""
+    bones = limb.bones
+    points = rig.heads[list(bones)]
+    children = rig.children()
+    parting = [i for i in range(2, len(bones)) if len(children[bones[i]]) >= 3]
+    if parting:
+        wrist = parting[0]
+    else:
+        # Without fingers: hand is the joint that the two longest segments, one after the other, end at.
+        segments = np.linalg.norm(np.diff(points, axis=0), axis=-1)
+        if len(segments) < 2:
+            raise RigError(f"{rig.label}: it is no humanoid: an arm needs an upper arm, a forearm and a hand.")
+        wrist = int(np.argmax(segments[:-1] + segments[1:])) + 2
+    start, elbow = _split(points, 0, wrist)
+    roles = {"upper_arm": bones[start], "forearm": bones[elbow], "hand": bones[wrist]}
+    if start > 0:
+        roles["shoulder"] = bones[start - 1]
+    return roles
+
+
+def _head(rig: Rig, chest: int, axis: int, plane: float, height: float) -> dict[str, int]:
+    """Return neck and head: the chain in the middle that goes up from the chest."""
+    heads, tails, children = rig.heads, rig.tails, rig.children()
+    path: list[int] = []
+    bone = chest
+    while True:
+        middle = [
+            child
+            for child in children[bone]
+            if abs(float(heads[child, axis]) - plane) < MIDDLE * height
+            and tails[child, 2] > heads[chest, 2]
+            and abs(float(tails[child, axis]) - plane) < MIDDLE * height
+        ]
+        if not middle or (path and len(children[bone]) > 2):
+            break
+        bone = max(middle, key=lambda child: float(tails[child, 2]))
+        path.append(bone)
+    # Leaves beyond the head (end bones) are none of it: where the last is the crown's end, the one before is the head.
+    if len(path) > 2:
+        path = path[:-1]
+    if not path:
+        return {}
+    return {**{f"neck.{i + 1}": bone for i, bone in enumerate(path[:-1])}, "head": path[-1]}
+
+
+def _sides(rig: Rig, ends: list[dict[str, int]], axis: int, plane: float) -> tuple[str, str]:
+    """Return the sides of a body's mirrored halves, from where the feet point; as of one that faces -Y where they do not."""
+    toe = ends[0].get("toe")
+    foot = ends[0]["foot"]
+    ahead = (rig.heads[toe] if toe is not None else rig.tails[foot]) - rig.heads[foot]
+    front = np.zeros(2)
+    front[1 - axis] = ahead[1 - axis]
+    if np.abs(front).max() < 0.02 * float(np.ptp(rig.heads[:, 2])):
+        front = np.array([0.0, -1.0]) if axis == 0 else np.array([1.0, 0.0])
+    left = np.array([-front[1], front[0]])  # up x front
+    first_left = float((rig.heads[ends[0]["thigh"], axis] - plane) * left[axis]) > 0
+    return ("L", "R") if first_left else ("R", "L")
+
+
+def _named(rig: Rig, roles: dict[str, int]) -> dict[str, str]:
+    heads = rig.heads
+    if len(set(roles.values())) < len(roles) or not upright({role: heads[bone] for role, bone in roles.items()}):
+        raise RigError(f"{rig.label}: it is no humanoid: its trunk does not stand on its legs.")
+    return {role: rig.names[bone] for role, bone in roles.items()}
+
+
+def upright(heads: Mapping[str, Array]) -> bool:
+    """Return whether the legs go on where the trunk ends, as in people and in no four-legged animal; heads (3,) by role."""
+
+    def middle(part: str) -> Array:
+        return 0.5 * (heads[f"{part}.L"] + heads[f"{part}.R"])
+
+    low = "foot" if "foot.L" in heads and "foot.R" in heads else "shin"
+    trunk, legs = middle("upper_arm") - middle("thigh"), middle(low) - middle("thigh")
+    return float(trunk @ legs) < LEGS_ON_TRUNK * float(np.linalg.norm(trunk) * np.linalg.norm(legs))

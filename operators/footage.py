@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The footage behind the keypoints: its rate and size for tracks that do not say, the lens, and the camera's background."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+
+from ..core.calibration import read_calibration, split_reference
+from ..core.camera import Intrinsics
+from ..core.errors import CameraError, PoseliftError
+from ..scene.footage import footage_facts
+from ..scene.user_camera import intrinsics_of_camera
+from .camera_options import Given
+from .settings import RATES, PoseliftSettings, settings_of
+
+if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import OperatorReturnItems
+
+
+class POSELIFT_OT_use_footage(bpy.types.Operator):
+    """Take the frame rate and the image size from the footage"""
+
+    bl_idname = "poselift.use_footage"
+    bl_label = "Use Footage"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Be there once footage is chosen."""
+        if context.scene is not None and settings_of(context).footage:
+            return True
+        cls.poll_message_set("Choose the footage first")
+        return False
+
+    def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
+        """Look at the footage and fill in what it says."""
+        settings = settings_of(context)
+        try:
+            facts = footage_facts(Path(bpy.path.abspath(settings.footage)))
+        except PoseliftError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        settings.use_size = True
+        settings.image_width, settings.image_height = facts.size
+        if facts.fps is not None:
+            known = {rate for rate, _, _ in RATES}
+            settings.rate = str(facts.fps) if str(facts.fps) in known else "CUSTOM"
+            settings.custom_rate = float(facts.fps)
+        rate = f", {float(facts.fps):.4g} fps" if facts.fps else ""
+        self.report({"INFO"}, f"{facts.size[0]} × {facts.size[1]} px{rate}, {facts.frames} frames")
+        return {"FINISHED"}
+
+
+def given_in(context: bpy.types.Context) -> Given:
+    """Return the calibration and the footage that the scene's settings name. Raises `ReadError`, `CameraError`."""
+    settings = settings_of(context)
+    footage = footage_facts(Path(bpy.path.abspath(settings.footage))) if settings.footage else None
+    return Given(_lens(settings, context), footage)
+
+
+def _lens(settings: PoseliftSettings, context: bpy.types.Context) -> Intrinsics | None:
+    if settings.lens == "FILE":
+        path, camera = split_reference(bpy.path.abspath(settings.calibration))
+        size = (settings.image_width, settings.image_height) if settings.use_size else None
+        return read_calibration(path, camera, size)
+    if settings.lens == "CAMERA":
+        scene = context.scene
+        if scene is None or scene.camera is None:
+            raise CameraError("the scene has no active camera; choose one, or another lens.")
+        return intrinsics_of_camera(scene.camera, scene)
+    return None
+
+
+CLASSES = (POSELIFT_OT_use_footage,)

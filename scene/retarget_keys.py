@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A transfer as keys on the user's rig: its own rotation modes and locks, an Action of its own, nothing else changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import RigError
+from ..core.rig.channels import axis_angle_from_quaternion, euler_from_matrix, held_euler
+from ..core.rig.transfer import Transfer
+from ..core.rotation import matrix_from_quaternion
+from .keyframes import Channel, key_channels
+from .retarget_rig import Switch
+
+Array = NDArray[np.float64]
+
+STILL = 1e-6
+"""A channel whose values differ by less is one key, not many; rest that is at rest is none."""
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """The new Action, the one before it (None: there was none), and what the user should know."""
+
+    action: bpy.types.Action
+    previous: bpy.types.Action | None
+    channels: int
+    notes: tuple[str, ...]
+
+
+def key_transfer(
+    owner: bpy.types.Object, name: str, moved: Transfer, frames: NDArray[np.floating], switches: Sequence[Switch] = ()
+) -> Keyed:
+    """Key a transfer on an armature, in a new Action.
+
+    frames: (T,) rising. The Action before is kept in the file. Raises `RigError` where nothing could be keyed.
+    """
+    channels, notes = rig_channels(owner, moved)
+    if not channels:
+        raise RigError(f"{owner.name}: nothing could be keyed: every channel is locked or keeps still; unlock the bones.")
+    for switch in switches:
+        channels.append(Channel(switch.data_path, switch.bone, np.array([[switch.wanted]]), indexed=False))
+        notes.append(
+            f"'{switch.name}' of '{switch.bone}' was {switch.now:g} and is keyed as {switch.wanted:g}, so that FK keys count."
+        )
+    animation: Any = owner.animation_data
+    previous: Any = animation.action if animation else None
+    if previous is not None and not previous.use_fake_user and previous.library is None:
+        previous.use_fake_user = True
+        notes.append(f"the Action '{previous.name}' was taken off and is kept in the file.")
+    action = key_channels(owner, name, channels, frames)
+    return Keyed(action, previous, sum(channel.values.shape[1] for channel in channels), tuple(notes))
+
+
+def rig_channels(owner: bpy.types.Object, moved: Transfer) -> tuple[list[Channel], list[str]]:
+    """Return the channels to key, grouped by bone, in each bone's own rotation mode, and what had to be left out."""
+    assert owner.pose is not None
+    channels: list[Channel] = []
+    notes: list[str] = []
+    if moved.root is not None:
+        name, location = moved.root
+        path = f'pose.bones["{bpy.utils.escape_identifier(name)}"].location'
+        channels += _unlocked(path, name, location, list(owner.pose.bones[name].lock_location), notes)
+    for name, rotations in moved.rotations.items():
+        bone = owner.pose.bones[name]
+        path = f'pose.bones["{bpy.utils.escape_identifier(name)}"]'
+        if name == moved.hips:
+            held = bone.bone.use_connect and bone.parent is not None
+            if held:
+                notes.append(f"'{name}' is connected to its parent, so it cannot travel; the character stays in place.")
+            else:
+                channels += _unlocked(f"{path}.location", name, moved.location, list(bone.lock_location), notes)
+        elif not bone.bone.use_connect and np.abs(np.array(bone.location)).max() > STILL:
+            channels.append(Channel(f"{path}.location", name, np.zeros((1, 3))))
+        if np.abs(np.array(bone.scale) - 1).max() > STILL:
+            channels.append(Channel(f"{path}.scale", name, np.ones((1, 3))))
+        channels += _rotation_channels(bone, path, rotations, notes)
+    return channels, notes
+
+
+def _rotation_channels(bone: bpy.types.PoseBone, path: str, rotations: Array, notes: list[str]) -> list[Channel]:
+    """Return a bone's rotation channels."""
+    locked = [bool(lock) for lock in bone.lock_rotation]
+    mode = bone.rotation_mode
+    if mode not in ("QUATERNION", "AXIS_ANGLE"):
+        angles = euler_from_matrix(matrix_from_quaternion(rotations), mode)
+        return _unlocked(f"{path}.rotation_euler", bone.name, angles, locked, notes)
+    # Whether the locks are of 4D components or not, what a user means by them is the axes.
+    if all(locked):
+        notes.append(f"'{bone.name}' has its rotation locked and was left as it is.")
+        return []
+    elif any(locked):
+        axes = ", ".join(axis for axis, lock in zip("XYZ", locked, strict=True) if lock)
+        notes.append(f"'{bone.name}' has its rotation about {axes} locked; that part was left out.")
+        now = bone.matrix_basis.to_quaternion()
+        rotations = held_euler(rotations, np.array(now), (locked[0], locked[1], locked[2]))
+    if mode == "QUATERNION":
+        return _unlocked(f"{path}.rotation_quaternion", bone.name, rotations, [False] * 4, notes)
+    return _unlocked(f"{path}.rotation_axis_angle", bone.name, axis_angle_from_quaternion(rotations), [False] * 4, notes)
+
+
+def _unlocked(path: str, bone: str, values: Array, locked: list[bool], notes: list[str]) -> list[Channel]:
+    """Return the channel without its locked components; one key where nothing moves."""
+    free = [i for i, lock in enumerate(locked) if not lock]
+    if len(free) < len(locked):
+        letters = "WXYZ" if len(locked) == 4 else "XYZ"
+        names = ", ".join(letters[i] for i, lock in enumerate(locked) if lock)
+        notes.append(f"'{bone}' has {path.rpartition('.')[2]} {names} locked; left as it is.")
+    if not free:
+        return []
+    if np.ptp(values, axis=0).max() < STILL:
+        values = values[:1]
+    return [Channel(path, bone, values[:, free], indices=tuple(free))]

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure reading OpenPose's JSON against a plain loop of `json.load` and NumPy, and the memory it takes beyond the tracks.
+
+Three kinds of clips: one body; two bodies; one body with hands and face. The plain loop reads the bodies alone and checks,
+links and names nothing. Prints a table and writes build/bench_reading.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from poselift.core.layouts import BODY_25, OPENPOSE_FACE, with_parts
+from poselift.core.readers import read
+from poselift.core.track import KeypointTrack
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "samples"))
+
+from make_clip import animate, body_points, true_keypoints  # noqa: E402
+
+KINDS = {"one body": (1, False), "two bodies": (2, False), "body, hands and face": (1, True)}
+PERIOD = 300
+"""Frames of the figure's motion that are made; longer clips repeat them."""
+
+
+def write_frames(folder: Path, frames: int, people: int, whole: bool) -> None:
+    """Write a clip as OpenPose does."""
+    layout = with_parts(BODY_25, True, OPENPOSE_FACE) if whole else BODY_25
+    exact = true_keypoints(body_points(*animate(PERIOD, 30)), layout)
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0.3, 0.95, exact.shape[:2])
+    values = np.concatenate([(exact + rng.normal(0, 1, exact.shape)).round(3), scores[..., None].round(6)], -1)
+    names = ("pose", "hand_left", "hand_right", "face")
+    cuts = np.cumsum([25, 21, 21])
+    texts = []
+    for frame in values:
+        persons = []
+        for person in range(people):
+            moved = frame + [600.0 * person, 0.0, 0.0]
+            parts = np.split(moved, cuts) if whole else [moved, *([np.zeros((0, 3))] * 3)]
+            lists: dict[str, Any] = {"person_id": [-1]}
+            lists |= {f"{name}_keypoints_2d": part.ravel().tolist() for name, part in zip(names, parts, strict=True)}
+            persons.append(lists | {f"{name}_keypoints_3d": [] for name in names})
+        texts.append(json.dumps({"version": 1.3, "people": persons}, separators=(",", ":")))
+    folder.mkdir()
+    for number in range(frames):
+        (folder / f"clip_{number:012d}_keypoints.json").write_text(texts[number % PERIOD])
+
+
+def plainly(folder: Path) -> list[np.ndarray]:
+    """Read a clip as a short script would."""
+    arrays = []
+    for path in sorted(folder.glob("*.json")):
+        with path.open(encoding="utf-8") as file:
+            people = json.load(file)["people"]
+        arrays += [np.array(person["pose_keypoints_2d"]).reshape(-1, 3) for person in people]
+    return arrays
+
+
+def best_of(times: int, function: Callable[[], object]) -> float:
+    """Return the shortest of some runs, in seconds."""
+    return min(_seconds(function) for _ in range(times))
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def beyond_the_tracks(folder: Path) -> tuple[float, float]:
+    """Return megabytes of the tracks, and of what reading needs at its peak beside them."""
+    tracemalloc.start()
+    tracks: list[KeypointTrack] = read(folder)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    size = sum(track.keypoints.nbytes + track.scores.nbytes for track in tracks)
+    return size / 1e6, (peak - size) / 1e6
+
+
+def main() -> int:
+    """Measure every kind of clip and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=20_000, help="frames of each clip (default: 20,000)")
+    frames = parser.parse_args().frames
+    rows = []
+    print(f"{'clip':<24}{'frames/s':>10}{'json.load':>11}{'ratio':>7}{'tracks MB':>11}{'beyond MB':>11}")
+    with tempfile.TemporaryDirectory() as scratch:
+        for kind, (people, whole) in KINDS.items():
+            folder = Path(scratch) / kind.replace(" ", "-")
+            write_frames(folder, frames, people, whole)
+            read(folder)
+            ours = frames / best_of(3, lambda folder=folder: read(folder))
+            theirs = frames / best_of(3, lambda folder=folder: plainly(folder))
+            tracks, beyond = beyond_the_tracks(folder)
+            rows.append(
+                {"clip": kind, "rate": ours, "json.load": theirs, "ratio": ours / theirs, "tracks": tracks, "beyond": beyond}
+            )
+            print(f"{kind:<24}{ours:>10,.0f}{theirs:>11,.0f}{ours / theirs:>7.2f}{tracks:>11.1f}{beyond:>11.1f}")
+    output = ROOT / "build" / "bench_reading.json"
+    output.parent.mkdir(exist_ok=True)
+    output.write_text(json.dumps({"frames": frames, "rows": rows}, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
