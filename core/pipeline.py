@@ -174,7 +174,11 @@ class _Run:
         assert track.intrinsics is not None and track.fps is not None
         fps = _sampling_rate(track)
         self.report.actor_height = settings.actor_height or usual_height(skeleton)
-        if track.intrinsics.source == ASSUMED:
+        assumed = track.intrinsics.source == ASSUMED
+        if assumed and first is not None:
+            track = track.replace(intrinsics=first.intrinsics)
+            self.report.focal_uncertainty = first.report.focal_uncertainty
+        elif assumed:
             with self.stage("focal length", 0.15, 0.3):
                 track = track.replace(intrinsics=first.intrinsics if first else self._estimated(track, lifter, fps))
         camera = track.intrinsics

@@ -129,6 +129,24 @@ def test_contact_modes_hold_feet_as_they_say(scene):
         LiftSettings(contacts="sometimes")
 
 
+def test_smoothing_keeps_the_peaks_of_claps(scene):
+    joints, seen, intrinsics, up, standing = scene
+    elbow, wrist = HUMAN17.index("l_elbow"), HUMAN17.index("l_wrist")
+    beat = 0.7 * (2 * np.abs((np.arange(FRAMES) / 16) % 2 - 1) - 1)  # turns back within one frame, twice a second
+    swing = matrix_from_axis_angle(np.tile(up, (FRAMES, 1)), beat)
+    fore = np.einsum("tij,j->ti", swing, (seen[0, wrist] - seen[0, elbow]))
+    clapping = seen.copy()
+    clapping[:, wrist] = seen[:, elbow] + fore
+    found = performer((joints, clapping, intrinsics, up, standing), 3.0, turn=0.05).perform().joints
+
+    def reach(x):
+        forearm = x[:, wrist] - x[:, elbow]
+        side = np.unwrap(np.arctan2(forearm[:, 0], forearm[:, 2]))
+        return np.percentile(side, 95) - np.percentile(side, 5)
+
+    assert reach(found) == pytest.approx(reach(clapping), rel=0.08)
+
+
 def test_balance_tells_up_when_the_body_does_not(scene):
     joints, _, _, _, _ = scene
     stance, contact, vertical = joints[:1].repeat(60, 0), np.ones((60, 2)), np.array([0.0, 0.0, 1.0])
@@ -141,6 +159,17 @@ def test_balance_tells_up_when_the_body_does_not(scene):
     assert angle_between(found, right) < 0.25 * 0.12
     centre = balance.centre_of_mass(joints, lengths_of(joints), HUMAN17)
     assert 0.5 < np.median(centre[:, 2]) / HEIGHT < 0.65  # Winter 2009: 0.55 to 0.57
+
+
+def test_a_long_way_leads_neither_up_nor_down(scene):
+    runner = performer(scene)
+    vertical, away = np.array([0.0, -1.0, 0.0]), np.linspace(0, 5, 60)
+    bob = 0.04 * np.sin(np.arange(60))
+    lean = matrix_from_axis_angle(np.array([1.0, 0.0, 0.0]), np.array(np.radians(8))) @ vertical
+    path = np.stack([0 * away, -bob, 3 + away], -1)
+    assert np.degrees(angle_between(runner._level_way(path, lean), vertical)) < 1.5
+    short = path * [1, 1, 0.2]
+    assert np.array_equal(runner._level_way(short, lean), lean)
 
 
 def test_a_slow_foot_in_the_air_does_not_stand():

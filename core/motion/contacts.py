@@ -31,9 +31,9 @@ SWITCH = 1.0
 CLEAR = 1.5
 """Evidence of one frame counts no more than this."""
 
-TILT = np.radians(4)
+TILT = np.radians(6)
 """How far the first guess of up is trusted: the body's own uprightness varies by 4 degrees on the training data's clips."""
-UNEVEN = 0.02
+UNEVEN = 0.04
 """Metres by which the heights of standing feet differ, at usual height."""
 STEPS = 8
 
@@ -83,9 +83,10 @@ def fit_floor(feet: Array, weight: Array, stands: Array, up: Array, fps: float, 
     normal, spread = up, np.inf
     level = weighted_quantile(points @ up - lift, weight)
     for _ in range(STEPS):
+        # Where the first guess slopes, a long way's feet lie far off: what counts as near shrinks from all to the floor's own.
         off = np.abs(points @ normal - lift - level)
-        spread = max(UNEVEN * size, min(spread, 1.5 * weighted_quantile(off, weight)))
-        each = min(1.0, 2 / fps) / spread**2
+        spread = max(UNEVEN * size, min(0.5 * spread, weighted_quantile(off, weight, 0.95)))
+        each = min(1.0, 2 / fps) / (UNEVEN * size) ** 2
         robust = each * weight / (1 + (off / spread) ** 2) ** 2
         # The tilt turns about the feet's middle, so that slope and level do not mix.
         middle = (robust[:, None] * points).sum(0) / max(robust.sum(), 1e-12)

@@ -31,6 +31,8 @@ ROUNDS = 2
 """How often contacts, floor and motion are found anew, each from the others."""
 GROUNDED_STEPS = 8
 COMPARING_STEPS = 8
+LONG_WAY = 1.5
+"""Metres, at usual height, over which people are taken to walk on the level."""
 FIRST_SLOW = 0.5
 """Metres per second of a foot, at usual height, that tells a third as much about the floor as a still one."""
 FIRST_SHARE = 0.1
@@ -98,7 +100,10 @@ class Performer:
 
         direction, path = solve_track(self.evidence, self.start, self.settings, self.device, part(0.0, 0.5))
         joints = self._joints(direction, path)
-        up = floor[0] if floor else world.up_in_camera(joints, self.scores, self.rotation, self.skeleton)
+        if floor is None:
+            up = self._level_way(path, world.up_in_camera(joints, self.scores, self.rotation, self.skeleton))
+        else:
+            up = floor[0]
         body = up
         hidden = self._hidden_legs()
         if hidden:
@@ -120,6 +125,10 @@ class Performer:
                         up = self._balanced(joints, found, body) if self._on_two_legs else up
                         feet, weight = joints[:, self.feet], found.astype(float)
                         up, level = contacts.fit_floor(feet, weight, self.stands, up, self.fps, self.size)
+                if (
+                    floor is None and not found.any()
+                ):  # what single slow frames say of the slope is worth less than the body and its way
+                    up, level = body, self._first_level(joints, body)
                 ground = Ground(
                     up, level, self.feet, self.stands, found.astype(float), pinned=self.mode != "ground",
                 )  # fmt: skip
@@ -180,6 +189,17 @@ class Performer:
     @property
     def _on_two_legs(self) -> bool:
         return self.skeleton.axes is not None and self.skeleton.axes.spine == "up"
+
+    def _level_way(self, path: Array, up: Array) -> Array:
+        """Turn an up direction so that a long way leads neither up nor down: runners lean, and their feet hardly stand.
+
+        path: (T, 3) of the root, whose height over level ground returns with every step.
+        """
+        level = path - (path @ up)[:, None] * up
+        if np.ptp(level, axis=0).max() < LONG_WAY * self.size:
+            return up
+        weight, stands = np.ones((len(path), 1)), np.zeros(1)
+        return contacts.fit_floor(path[:, None], weight, stands, up, self.fps, self.size)[0]
 
     def _balanced(self, joints: Array, found: Mask, body: Array) -> Array:
         contact, lengths = found.astype(float), self.evidence.lengths

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]  # torch forgets to say that it exports it
 
 from ..rotation import normalised
 from ..skeleton import Skeleton
@@ -166,8 +167,11 @@ def _minimise(
     for iteration in range(settings.iterations):
         bands, gradient = problem.system()
         while damping < 1e6:
-            step = problem.step(bands, gradient, damping)
-            new = problem.cost(step)
+            try:
+                step = problem.step(bands, gradient, damping)
+                new = problem.cost(step)
+            except LinAlgError:  # rounding left the matrix indefinite: more damping mends that
+                new = np.inf
             if new < cost:
                 break
             damping *= 10
