@@ -28,7 +28,7 @@ from poselift.core.lifter.progress import Progress
 from poselift.core.lifter.schedule import learning_rate, scaled_rate, scaled_schedule
 from poselift.core.lifter.tracks import Tracks, open_source
 from poselift.core.lifter.training import Trainer, TrainSettings
-from poselift.core.readers import track_npz
+from poselift.core.readers import read, track_npz
 from poselift.core.skeleton import HUMAN17
 from poselift.core.skeleton_file import read_skeleton
 from poselift.core.track import KeypointTrack
@@ -192,7 +192,7 @@ def test_the_command_trains_from_2d_alone_and_fine_tunes_and_its_weights_lift(ar
     loaded = weights.load(output)
     assert loaded.config.preset == UNLABELLED and loaded.config.aware and loaded.config.teacher.lifting
     assert not any("critic" in name or "prior" in name for name in loaded.arrays)  # of no use after training
-    (track,) = track_npz.read(walking_track(tmp_path / "seen.npz"))
+    (track,) = read(walking_track(tmp_path / "seen.npz"))
     track = track.replace(intrinsics=assumed_camera(track))
     lifted = lift_track(track, Lifter(loaded, CPU), 30.0)
     error = np.abs(lifted.reprojected(track.keypoints, track.intrinsics) - track.keypoints)

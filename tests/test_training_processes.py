@@ -69,7 +69,7 @@ def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(archive, tmp_
         process.kill()
         assert process.wait() == -signal.SIGKILL
         assert not (killed / "rank0.npz").exists()
-    (killed / ".run.0123abcd.checkpoint").write_bytes(b"half of one")
+    (killed / f".run.poselift-{process.pid}-0123abcd.checkpoint").write_bytes(b"half of one")
     subprocess.run(program(archive, killed, "--resume"), check=True, env=ENVIRONMENT)
     assert sorted(p.name for p in killed.iterdir()) == ["rank0.npz", "run.checkpoint"]
     assert_same(arrays(whole / "rank0.npz"), arrays(killed / "rank0.npz"))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,3 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:  # torch.load's errors have no common base
         raise ReadError(f"is not a training checkpoint ({type(error).__name__}).", path) from error
     return state
-
-
-def remove_leftovers(path: Path) -> None:
-    """Delete what runs that were killed while they wrote `path` left beside it."""
-    for aside in path.parent.glob(f".{escape(path.stem)}.{'[0-9a-f]' * 8}{escape(path.suffix)}"):
-        aside.unlink(missing_ok=True)

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ReadError, SettingsError
+from ..output import remove_leftovers
 from ..skeleton import HUMAN17, Skeleton
 from .calibration import calibrate
-from .checkpoint import load_checkpoint, remove_leftovers, save_checkpoint
+from .checkpoint import load_checkpoint, save_checkpoint
 from .config import LifterConfig, StageConfig
 from .data import Batch, PoseSource
 from .device import use_bfloat16
@@ -121,7 +122,7 @@ class Trainer:
         if settings.resume:
             self._load_checkpoint()
         if settings.checkpoint and ranks.first:
-            remove_leftovers(settings.checkpoint)
+            remove_leftovers(settings.checkpoint.parent)
 
     @torch.no_grad()
     def _fit_prior(self, prior: Prior) -> None:
