@@ -20,7 +20,7 @@ from ..core.lifter.config import PRESETS
 from ..core.lifter.device import DEVICES
 from ..core.lifter.evaluation.conditions import CONDITIONS
 from ..core.lifter.weights import DEFAULT, available
-from ..core.pipeline import CAMERA_MODES
+from ..core.pipeline import CAMERA_MODES, CONTACT_MODES
 from ..core.readers import FORMATS
 from ..core.rig.styles import NAMINGS, RESTS
 from ..core.track import exact_rate
@@ -117,6 +117,9 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
     add_camera_options(parser)
     parser.add_argument("--camera", choices=CAMERA_MODES, default="static", help="what the camera does (default: static)")
     parser.add_argument("--height", type=float, help="the actor's height in metres (default: the usual one; 1.75 for people)")
+    parser.add_argument(
+        "--contacts", choices=CONTACT_MODES, default="auto", help="feet: stay where they stand, always, never, or floor only"
+    )
     parser.add_argument("--smoothing", type=float, default=1.0, help="strength of the smoothing, 0 for none (default: 1)")
     _add_cleaning(parser)
     parser.add_argument("--weights", default=DEFAULT, help=f"{', '.join(available())}, or a file (default: {DEFAULT})")

@@ -70,6 +70,7 @@ def settings_from(options: argparse.Namespace) -> LiftSettings:
         image_size=options.size,
         fov=options.fov,
         smoothing=options.smoothing,
+        contacts=options.contacts,
         cleaning=CleaningSettings(
             score_gate=options.score_gate,
             max_gap_seconds=options.max_gap,

@@ -40,6 +40,12 @@ LENSES = (
     ("FILE", "Calibration File", "A calibration, with its distortion"),
     ("CAMERA", "Scene Camera", "The lens of the scene's active camera"),
 )
+CONTACTS = (
+    ("auto", "Planted", "Feet stay where they are found to stand"),
+    ("always", "Always Planted", "Both feet stand all the time, as for someone who speaks"),
+    ("never", "Free", "No floor holds the feet"),
+    ("ground", "Floor Only", "The floor holds the feet up, but they may slide on it"),
+)
 DEVICES = (
     ("auto", "Automatic", "CUDA where there is a card for it, else the processor"),
     ("cpu", "CPU", "The processor"),
@@ -131,6 +137,14 @@ class PoseliftSettings(bpy.types.PropertyGroup):
         subtype="DISTANCE",
         unit="LENGTH",
     )
+    contacts: bpy.props.EnumProperty(name="Feet", description="What the floor does to the feet", items=CONTACTS, default="auto")
+    smoothing: bpy.props.FloatProperty(
+        name="Smoothing",
+        description="Strength of the smoothing over time, which keeps peaks; 0 gives the raw solve",
+        default=1.0,
+        min=0.0,
+        soft_max=3.0,
+    )
     camera_mode: bpy.props.EnumProperty(name="Camera", description="What the new camera does", items=CAMERAS, default="static")
     footage: bpy.props.StringProperty(
         name="Footage",
@@ -190,6 +204,8 @@ def to_core(settings: PoseliftSettings) -> LiftSettings:
         fps=None if settings.has_rate else frame_rate(settings),
         image_size=(settings.image_width, settings.image_height) if settings.use_size and not settings.has_size else None,
         fov=settings.fov if settings.lens == "FOV" else None,
+        contacts=settings.contacts,
+        smoothing=settings.smoothing,
         cleaning=cleaning_of(settings.cleaning),
     )
 

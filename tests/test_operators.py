@@ -114,9 +114,11 @@ def test_settings_become_the_cores(addon, frames):
     assert to_core(settings).image_size is None  # the core finds one that holds the keypoints
     settings.rate, settings.use_size, settings.image_width, settings.image_height = "30000/1001", True, 1080, 1920
     settings.actor_height, settings.camera_mode, settings.device = 1.6, "orbit", "cpu"
+    settings.contacts, settings.smoothing = "ground", 0.5
     core = to_core(settings)
     assert (core.fps, core.image_size, core.camera_mode, core.device) == (Fraction(30000, 1001), (1080, 1920), "orbit", "cpu")
     assert core.actor_height == pytest.approx(1.6)
+    assert (core.contacts, core.smoothing) == ("ground", 0.5)
     assert core.fov is None
     settings.rate, settings.custom_rate, settings.lens, settings.fov = "CUSTOM", 12.5, "FOV", math.radians(40)
     assert to_core(settings).fps == Fraction(25, 2)
@@ -133,10 +135,11 @@ def test_what_the_file_says_is_not_overridden(addon, clip):
 
 def test_every_choice_that_the_panel_offers_is_one_of_the_core(addon):
     from poselift.core.lifter.device import DEVICES
-    from poselift.core.pipeline import CAMERA_MODES
+    from poselift.core.pipeline import CAMERA_MODES, CONTACT_MODES
 
     properties = type(addon.context.scene.poselift).bl_rna.properties
     assert tuple(item.identifier for item in properties["camera_mode"].enum_items) == CAMERA_MODES
+    assert tuple(item.identifier for item in properties["contacts"].enum_items) == CONTACT_MODES
     assert {item.identifier for item in properties["device"].enum_items} <= set(DEVICES)
     rates = [item.identifier for item in properties["rate"].enum_items if item.identifier != "CUSTOM"]
     assert all(

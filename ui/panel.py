@@ -32,6 +32,8 @@ class POSELIFT_PT_lift(SidebarPanel, bpy.types.Panel):
         column = layout.column()
         column.enabled = job is None
         column.prop(settings, "actor_height")
+        column.prop(settings, "contacts")
+        column.prop(settings, "smoothing")
         column.prop(settings, "camera_mode")
         column.prop(settings, "lens")
         if settings.lens in ("FOV", "FILE"):
