@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
+import numpy as np
+from numpy.typing import NDArray
 
 from ..core.motion.motion import Motion
 from ..core.rig.bones import bone_table
@@ -87,6 +90,8 @@ def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
             if camera:
                 scene.camera = camera
             timing.set_timing(scene, motion.fps, frames)
+            _mark_worst(scene, name, motion, frames)
+        action["poselift_report"] = json.dumps(motion.report.to_dict())
         for item in layer.objects:
             item.select_set(item == armature)
     return Built(collection, armature, action, camera, body)
@@ -107,6 +112,17 @@ def apply_all(motions: list[Motion], settings: BuildSettings | None = None) -> l
             for item in current()[1].objects:
                 item.select_set(item == built[0].armature)
     return built
+
+
+def _mark_worst(scene: bpy.types.Scene, name: str, motion: Motion, frames: NDArray[np.float64]) -> None:
+    """Put markers of ours on the timeline where the report wants frames looked at, in place of those of an earlier lift."""
+    title = f"{name}: look"
+    for marker in [marker for marker in scene.timeline_markers if marker.name == title]:
+        scene.timeline_markers.remove(marker)
+    for frame in motion.report.worst_frames:
+        row = frame - motion.first_frame
+        if 0 <= row < len(frames):
+            scene.timeline_markers.new(title, frame=round(float(frames[row])))
 
 
 def clip_name(motion: Motion) -> str:

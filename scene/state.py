@@ -80,7 +80,11 @@ def _remember_scene() -> Callable[[], None]:
     active, selected = layer.objects.active, [item for item in layer.objects if item.select_get()]
     mode = active.mode if active else "OBJECT"
 
+    markers = {marker.as_pointer() for marker in scene.timeline_markers}
+
     def restore() -> None:
+        for marker in [marker for marker in scene.timeline_markers if marker.as_pointer() not in markers]:
+            scene.timeline_markers.remove(marker)
         layer.update()  # until then it lists what was removed as None
         for name, value in render.items():
             setattr(scene.render, name, value)

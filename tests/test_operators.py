@@ -185,6 +185,7 @@ def test_lift_animates_an_armature_in_one_undo_step(addon, clip):
     assert (scene.render.fps, scene.render.fps_base) == (30, np.float32(1.001))
     assert (scene.render.resolution_x, scene.render.resolution_y, scene.frame_end) == (1280, 720, 24)
     assert "24 frames" in scene.poselift.result
+    assert json.loads(armature.animation_data.action["poselift_report"])["frames"] == 24
     addon.ops.ed.undo()
     assert everything(addon) == before
     settings = addon.context.scene.poselift

@@ -500,3 +500,15 @@ def test_the_name_given_for_eevee_is_one_that_this_blender_has(bpy):
     scene = bpy.context.scene
     scene.render.engine = compat.eevee_engine()
     assert scene.render.engine.startswith("BLENDER_EEVEE")
+
+
+def test_frames_to_look_at_are_marked_anew_and_nobody_elses_markers_are_touched(bpy):
+    scene = bpy.context.scene
+    scene.timeline_markers.new("mine", frame=3)
+    motion = motion_of(walking(24))
+    motion.report.worst_frames = [4, 9]
+    build(motion, name="walk", frame_start=1)
+    assert sorted((m.name, m.frame) for m in scene.timeline_markers) == [("mine", 3), ("walk: look", 5), ("walk: look", 10)]
+    motion.report.worst_frames = [7]
+    build(motion, name="walk", frame_start=1)
+    assert sorted((m.name, m.frame) for m in scene.timeline_markers) == [("mine", 3), ("walk: look", 8)]
