@@ -60,6 +60,8 @@ def parse_lists(lists: list[bytes], width: int) -> Floats | None:
         if not _JSON_NUMBER.fullmatch(token):
             return None
         values[number] = float(token)
+        if not np.isfinite(values[number]):
+            return None
     return values.reshape(len(lists), width)
 
 

@@ -51,7 +51,7 @@ def read(path: Path, request: Request) -> Reading:
         texts = _contents(folder, block)
         if not rows.add_block([number for number, _ in block], shapes.cut(texts)):
             for (number, name), text in zip(block, texts, strict=True):
-                _add_frame(folder / name, number, text, rows, shapes)
+                _add_frame(folder / name, number, text, rows)
     return rows.reading([number for number, _ in frames])
 
 
@@ -75,10 +75,8 @@ def _content(file: str) -> bytes:
     return text
 
 
-def _add_frame(file: Path, number: int, text: bytes, rows: Rows, shapes: Shapes) -> None:
-    """Add a frame through Python's JSON, checking everything, and remember what such files look like."""
-    people = people_of(parse_json(text, file), file)
-    for place, person in people:
+def _add_frame(file: Path, number: int, text: bytes, rows: Rows) -> None:
+    """Add a frame through Python's JSON, checking everything."""
+    for place, person in people_of(parse_json(text, file), file):
         if person["body"]:  # OpenPose writes an empty list for a person of whom only hands or face were found
             rows.add_person(number, person, file, place)
-    shapes.learn(text, [person for _, person in people])

@@ -7,6 +7,7 @@ the lists has the same structure, and its lists are cut out without parsing anyt
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,19 +68,34 @@ class Shapes:
         self._known: list[Shape] = []
 
     def cut(self, texts: list[bytes]) -> list[Cut] | None:
-        """Return each file's shape and the text of its lists; None where one has no known shape."""
+        """Return each file's shape and the text of its lists; None where one has no shape that could be learned."""
         out: list[Cut] = []
         for text in texts:
-            for place, shape in enumerate(self._known):
-                values = _between(text, shape.pieces)
-                if values is not None:
-                    if place:
-                        self._known.insert(0, self._known.pop(place))
-                    out.append((shape, values))
-                    break
-            else:
+            found = self._match(text)
+            if found is None and self._study(text):
+                found = self._match(text)
+            if found is None:
                 return None
+            out.append(found)
         return out
+
+    def _match(self, text: bytes) -> Cut | None:
+        for place, shape in enumerate(self._known):
+            values = _between(text, shape.pieces)
+            if values is not None:
+                if place:
+                    self._known.insert(0, self._known.pop(place))
+                return shape, values
+        return None
+
+    def _study(self, text: bytes) -> bool:
+        """Learn a file's shape through Python's JSON; False where it is not as OpenPose writes it."""
+        try:
+            people = people_of(json.loads(text), Path())
+        except (ReadError, ValueError, RecursionError):
+            return False
+        self.learn(text, [person for _, person in people])
+        return True
 
     def learn(self, text: bytes, people: list[Person]) -> None:
         """Remember the shape of a file that holds these people, where the parts of each follow from their order."""
