@@ -15,6 +15,7 @@ from pathlib import Path
 import make_clip
 import numpy as np
 import pytest
+from mutations import byte_mutation
 
 from poselift.core.cleaning import clean
 from poselift.core.errors import PoseliftError, ReadError
@@ -310,39 +311,6 @@ def small_clips(folder: Path) -> dict[str, tuple[Path, bytes]]:
     }
 
 
-PIECES = [
-    b"",
-    b"NaN",
-    b"-Infinity",
-    b"null",
-    b"{}",
-    b"[]",
-    b"[[[[",
-    b"1e999",
-    b'"\xf0\x9f\x8f\x83"',
-    b"\x00",
-    b"true",
-    b"9" * 400,
-]
-
-
-def mutated(content: bytes, rng: np.random.Generator) -> bytes:
-    """Return content that is cut, overwritten, repeated, or has a piece replaced."""
-    kind, a = rng.integers(5), int(rng.integers(len(content)))
-    b = min(len(content), a + int(rng.integers(1, 60)))
-    if kind == 0:
-        return content[:a]
-    if kind == 1:
-        return content[:a] + rng.bytes(b - a) + content[b:]
-    if kind == 2:
-        return content[:a] + PIECES[rng.integers(len(PIECES))] + content[b:]
-    if kind == 3:
-        return content[:b] + content[a:]
-    flipped = bytearray(content)
-    flipped[a] ^= 1 << int(rng.integers(8))
-    return bytes(flipped)
-
-
 @pytest.mark.parametrize("name", ["openpose", "coco", "track", "uncompressed track"])
 def test_mutations_give_a_typed_error_or_a_track(tmp_path: Path, name: str) -> None:
     path, content = small_clips(tmp_path)[name]
@@ -351,7 +319,7 @@ def test_mutations_give_a_typed_error_or_a_track(tmp_path: Path, name: str) -> N
     rng = np.random.default_rng(11)
     refused = 0
     for _ in range(500):
-        path.write_bytes(mutated(content, rng))
+        path.write_bytes(byte_mutation(content, rng))
         for file_format in ("auto", name.split()[-1]):
             try:
                 for track in read(path, file_format=file_format):
