@@ -171,6 +171,23 @@ def test_hands_and_face_are_kept_behind_the_body(tmp_path: Path) -> None:
     np.testing.assert_allclose(hand, exact[:, layout.index("l_hand_middle_1")], atol=1e-3)
 
 
+def test_hands_and_face_may_come_late_and_go(tmp_path: Path) -> None:
+    layout = with_parts(BODY_25, True, OPENPOSE_FACE)
+    exact = make_clip.true_keypoints(make_clip.body_points(*make_clip.animate(600, 30)), layout).round(3)
+    has = {t: (t >= 400 or t == 7, 300 <= t < 550) for t in range(600)}  # hands, face: beyond one block of frames
+    for t, row in enumerate(np.concatenate([exact, np.full((600, len(layout), 1), 0.5)], -1)):
+        body, left, right, face = (part.ravel().tolist() for part in np.split(row, np.cumsum([25, 21, 21])))
+        hands, whole = has[t]
+        people = [{"pose_keypoints_2d": body, "hand_left_keypoints_2d": left * hands, "hand_right_keypoints_2d": right * hands}]
+        people[0]["face_keypoints_2d"] = face * whole
+        (tmp_path / f"{t}.json").write_text(json.dumps({"people": people}))
+    track = read(tmp_path)[0]
+    assert track.skeleton == layout
+    seen = np.array([[True] * 25 + [has[t][0]] * 42 + [has[t][1]] * 70 for t in range(600)])
+    np.testing.assert_array_equal(track.observed, seen)
+    assert np.abs(track.keypoints - exact)[seen].max() == 0
+
+
 def test_people_that_the_detector_tracks_keep_their_numbers(tmp_path: Path) -> None:
     for t in range(4):
         people = [

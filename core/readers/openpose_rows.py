@@ -37,6 +37,13 @@ class _Growing:
         self._keypoints[self._count : count], self._scores[self._count : count] = rows[..., :2], rows[..., 2]
         self._count = count
 
+    def rearrange(self, columns: list[int], joints: int) -> None:
+        """Make room for more joints: those that are there become `columns` of so many, the others are missing."""
+        old = self._keypoints[: self._count], self._scores[: self._count]
+        self._keypoints, self._scores = np.zeros((self._count, joints, 2)), np.zeros((self._count, joints))
+        if self._count:
+            self._keypoints[:, columns], self._scores[:, columns] = old
+
     def taken(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return keypoints (N, K, 2) and scores (N, K)."""
         self._resize(self._count, self._scores.shape[1])
@@ -47,18 +54,22 @@ class _Growing:
         self._scores.resize((count, joints), refcheck=False)
 
 
+Parts = dict[str, tuple[list[int], NDArray[np.float64]]]
+"""Part -> which of some rows have it, and its numbers (N, 3 K)."""
+
+
 class Rows:
     """Rows of numbers as they come, one per person and frame.
 
-    Doubles in plain arrays: 24 bytes per keypoint and person. Hands and face have rows only where they were found.
+    Doubles in plain arrays: 24 bytes per keypoint and person. There are columns for hands and face once any was found.
     """
 
     def __init__(self) -> None:
         self.width = 0
+        self.hands = self.face = False
         self.frames = array("q")
         self.people = array("q")
-        self.body = _Growing()
-        self.parts = {part: (array("q"), array("d")) for part in WIDTHS}
+        self._rows = _Growing()
 
     def add_block(self, numbers: Sequence[int], found: list[Cut] | None) -> bool:
         """Add frames whose lists were cut out of their files; False, and nothing added, where any is not as usual."""
@@ -68,20 +79,17 @@ class Rows:
         width = self.width or (texts["body"][0].count(b",") + 1 if texts["body"] else 0)
         if width and not _is_known(width):
             return False
-        values = {part: parse_lists(texts[part], WIDTHS.get(part, width)) for part in (*WIDTHS, "body") if texts[part]}
-        if any(value is None for value in values.values()):
-            return False
         owners = [(shape, number) for number, (shape, _) in zip(numbers, found, strict=True) for _ in shape.lists["body"]]
-        start = len(self.frames)
-        for part, block in values.items():
-            assert block is not None
-            if part != "body":
-                self.parts[part][0].extend(start + row for row, (shape, _) in enumerate(owners) if shape.lists[part])
-            if part == "body":
-                self.body.add(block)
-            else:
-                self.parts[part][1].frombytes(block.tobytes())
+        parts: Parts = {}
+        for part in ("body", *WIDTHS):
+            if texts[part]:
+                values = parse_lists(texts[part], WIDTHS.get(part, width))
+                if values is None:
+                    return False
+                parts[part] = [row for row, (shape, _) in enumerate(owners) if shape.lists[part]], values
         self.width = width
+        if owners:
+            self._add(len(owners), parts)
         self.frames.extend(number for _, number in owners)
         self.people.extend(_person_numbers(texts["person"], len(owners)))
         return True
@@ -97,18 +105,15 @@ class Rows:
                 raise ReadError(f"a keypoint list of {len(body)} numbers is none of the known lengths ({known}).", file, place)
             if self.width:
                 raise ReadError(f"a keypoint list of {len(body)} numbers, after lists of {self.width}.", file, place)
-            self.width = len(body)
-        numbers = array("d")
-        _extend(numbers, body, file, place)
-        self.body.add(np.frombuffer(numbers, np.float64)[None])
+        parts: Parts = {"body": ([0], _doubles(body, file, place))}
         for part, columns in WIDTHS.items():
             values = person[part]
             if values:
                 if not isinstance(values, list) or len(values) != columns:
                     raise ReadError(f"its {part} must be a list of {columns} numbers.", file, place)
-                rows, numbers = self.parts[part]
-                _extend(numbers, values, file, place)
-                rows.append(len(self.frames))
+                parts[part] = [0], _doubles(values, file, place)
+        self.width = len(body)
+        self._add(1, parts)
         self.frames.append(number)
         identity = person["person"]
         whole = isinstance(identity, list) and len(identity) == 1 and type(identity[0]) is int and abs(identity[0]) < 2**62
@@ -117,24 +122,36 @@ class Rows:
     def reading(self, numbers: Sequence[int]) -> Reading:
         """Return what was gathered. numbers: the frame numbers of all files."""
         count = len(self.frames)
-        keypoints, scores = self.body.taken()
-        hands, face = (bool(self.parts["l_hand"][0] or self.parts["r_hand"][0]), bool(self.parts["face"][0]))
-        wanted = ["l_hand", "r_hand"] * hands + ["face"] * face
-        if wanted:
-            more = [self._part(part, count) for part in wanted]
-            keypoints = np.concatenate([keypoints, *(part[..., :2] for part in more)], axis=1)
-            scores = np.concatenate([scores, *(part[..., 2] for part in more)], axis=1)
+        keypoints, scores = self._rows.taken()
         people = [str(person) for person in self.people] if count and min(self.people) >= 0 else None
         frames = np.frombuffer(self.frames, np.int64) if count else np.zeros(0, np.int64)
-        return Reading(keypoints, scores, frames, numbers, identities=people, hands=hands, face=face)
+        return Reading(keypoints, scores, frames, numbers, identities=people, hands=self.hands, face=self.face)
 
-    def _part(self, part: str, count: int) -> NDArray[np.float64]:
-        """Return (count, K, 3) of a part; zeros where it was not found."""
-        rows, values = self.parts[part]
-        out = np.zeros((count, WIDTHS[part] // 3, 3))
-        if rows:
-            out[np.frombuffer(rows, np.int64)] = np.frombuffer(values, np.float64).reshape(len(rows), -1, 3)
-        return out
+    def _add(self, count: int, parts: Parts) -> None:
+        """Append rows of which each has some of the parts; the others score 0."""
+        before, hands, face = self._places(), self.hands, self.face
+        self.hands, self.face = hands or not {"l_hand", "r_hand"}.isdisjoint(parts), face or "face" in parts
+        places = self._places()
+        joints = max(place.stop for place in places.values())
+        if len(self.frames) and (self.hands, self.face) != (hands, face):
+            columns = [column for part, place in before.items() for column in range(joints)[places[part]]]
+            self._rows.rearrange(columns, joints)
+        if len(parts) == 1 == len(places):
+            self._rows.add(parts["body"][1])
+            return
+        rows = np.zeros((count, joints, 3))
+        for part, (which, values) in parts.items():
+            rows[which, places[part]] = values.reshape(len(which), -1, 3)
+        self._rows.add(rows.reshape(count, -1))
+
+    def _places(self) -> dict[str, slice]:
+        """Return which columns each part has: the body, then both hands and the face where any was found."""
+        places, at = {"body": slice(0, self.width // 3)}, self.width // 3
+        for part, width in WIDTHS.items():
+            if self.face if part == "face" else self.hands:
+                places[part] = slice(at, at + width // 3)
+                at += width // 3
+        return places
 
 
 def _person_numbers(texts: list[bytes], count: int) -> list[int]:
@@ -155,11 +172,11 @@ def _is_known(width: int) -> bool:
     return width % 3 == 0 and width // 3 in _COUNTS
 
 
-def _extend(numbers: array[float], values: list[object], file: Path, place: str) -> None:
-    """Append parsed JSON values, all or none. Raises `ReadError` where one is no number."""
-    before = len(numbers)
+def _doubles(values: list[object], file: Path, place: str) -> NDArray[np.float64]:
+    """Return parsed JSON values as one row. Raises `ReadError` where one is no number."""
+    numbers = array("d")
     try:
         numbers.extend(values)  # type: ignore[arg-type]  # that is what is tried
     except (TypeError, OverflowError) as error:
-        del numbers[before:]
         raise ReadError(f"a keypoint list holds something that is no number ({error}).", file, place) from error
+    return np.frombuffer(numbers, np.float64)[None]
