@@ -82,7 +82,7 @@ def why_not(context: bpy.types.Context) -> str:
     if not people_of(settings_of(context)):
         return "Mark whom to lift in the list of people"
     if not has_torch():
-        return "PyTorch is missing; the tab says how to install it"
+        return "PyTorch is missing; the tab installs it"
     return ""
 
 

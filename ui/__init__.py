@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 _registered: list[type] = []
 
 
@@ -21,6 +23,20 @@ def register() -> None:
     except BaseException:
         unregister()
         raise
+    _use_environment()
+
+
+def _use_environment() -> None:
+    """Look for PyTorch in the environment that the preferences name."""
+    import bpy
+
+    from .. import __package__ as package
+    from ..operators.torch_place import activate
+
+    context: Any = bpy.context
+    addon = context.preferences.addons.get(str(package))
+    if addon is not None and addon.preferences is not None:
+        activate(addon.preferences.environment)
 
 
 def unregister() -> None:

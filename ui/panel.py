@@ -14,6 +14,7 @@ from ..operators.go_to_frame import POSELIFT_OT_go_to_frame
 from ..operators.lift import POSELIFT_OT_lift
 from ..operators.settings import settings_of
 from ..operators.torch_hint import POSELIFT_OT_copy_torch_command
+from ..operators.torch_install import POSELIFT_OT_install_torch
 from .sidebar import SidebarPanel, properties
 from .text import wrapped
 
@@ -53,8 +54,9 @@ class POSELIFT_PT_lift(SidebarPanel, bpy.types.Panel):
         if not has_torch():
             hint = layout.box().column(align=True)
             hint.label(text="PyTorch is missing", icon="ERROR")
-            for line in wrapped(context, "Install it for this Blender: copy the command, run it in a terminal, restart.", 1):
+            for line in wrapped(context, "Install it here; the preferences also take it from a folder or an environment.", 1):
                 hint.label(text=line)
+            hint.operator(POSELIFT_OT_install_torch.bl_idname, icon="IMPORT")
             hint.operator(POSELIFT_OT_copy_torch_command.bl_idname, icon="COPYDOWN")
 
 
