@@ -12,6 +12,7 @@ from ..operators import session
 from ..operators.torch_hint import POSELIFT_OT_copy_torch_command
 from ..operators.torch_install import KINDS, POSELIFT_OT_install_torch, POSELIFT_OT_remove_torch
 from ..operators.torch_state import POSELIFT_OT_find_devices, POSELIFT_OT_use_environment, devices, where_from
+from .sidebar import properties
 from .text import wrapped
 
 
@@ -32,9 +33,7 @@ class PoseliftPreferences(bpy.types.AddonPreferences):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw torch's state, then the ways to have it."""
-        layout: Any = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        layout = properties(self)
         header = layout.column(align=True)
         if has_torch():
             header.label(text=f"PyTorch {where_from()}", icon="CHECKMARK")

@@ -15,6 +15,7 @@ from ..operators.retarget import (
     POSELIFT_OT_save_bone_map,
 )
 from ..operators.retarget_settings import retarget_settings_of
+from .sidebar import SidebarPanel, properties
 from .text import wrapped
 
 
@@ -44,22 +45,17 @@ class POSELIFT_UL_bones(bpy.types.UIList):
             row.prop(item, "bone", text="")
 
 
-class POSELIFT_PT_retarget(bpy.types.Panel):
+class POSELIFT_PT_retarget(SidebarPanel, bpy.types.Panel):
     """Put a motion onto a character"""
 
     bl_label = "Retarget"
     bl_idname = "POSELIFT_PT_retarget"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Poselift"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw from source to result."""
         settings = retarget_settings_of(context)
-        layout: Any = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        layout = properties(self)
         column = layout.column()
         column.prop(settings, "source", icon="ARMATURE_DATA")
         column.prop(settings, "target", icon="ARMATURE_DATA")
