@@ -70,6 +70,11 @@ def multiply_quaternions(a: Array, b: Array) -> Array:
     )
 
 
+def wrapped_angle(angle: Array) -> Array:
+    """Return angles (...) in radians within half a turn of zero: from -pi, up to pi."""
+    return (angle + np.pi) % (2 * np.pi) - np.pi
+
+
 def continuous_quaternions(q: Array) -> Array:
     """Flip signs along the first axis of (T, ..., 4) so that neighbours lie on the same side of the sphere."""
     if len(q) < 2:

@@ -162,6 +162,21 @@ class Skeleton:
             permutation[[a, b]] = b, a
         return permutation
 
+    @cached_property
+    def paired(self) -> NDArray[np.bool_]:
+        """Mask (J,) of the joints that have a mirror image: limbs, not trunk and head."""
+        return self.mirror != np.arange(len(self))
+
+    @cached_property
+    def limb_depth(self) -> NDArray[np.intp]:
+        """How many bones of its limb a joint is away from where the limb hangs (J,): hip 0, knee 1, ankle 2; trunk 0."""
+        depth = np.zeros(len(self), np.intp)
+        for joint in self.order:
+            parent = self.parents[joint]
+            if parent >= 0:
+                depth[joint] = depth[parent] + (self.paired[parent] and self.paired[joint])
+        return depth
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that `from_dict` takes back (for JSON, and for weights files)."""
         return {

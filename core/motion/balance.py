@@ -27,9 +27,8 @@ def centre_of_mass(joints: Array, lengths: Array, skeleton: Skeleton) -> Array:
 
     For `HUMAN17` that gives thigh, shank, upper arm and forearm their usual shares (Winter 2009, table 4.1) within a third.
     """
-    paired = skeleton.mirror != np.arange(len(skeleton))
     parents, children = (np.array(side) for side in zip(*skeleton.edges, strict=True))
-    mass = lengths[children] ** 3 * np.where(paired[children], 1.0, AXIAL)
+    mass = lengths[children] ** 3 * np.where(skeleton.paired[children], 1.0, AXIAL)
     middles = 0.5 * (joints[:, parents] + joints[:, children])
     return np.einsum("e,tec->tc", mass / mass.sum(), middles)
 

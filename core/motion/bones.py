@@ -40,8 +40,7 @@ def stature(lengths: Array, skeleton: Skeleton) -> float:
             parent = skeleton.parents[joint]
             reach[joint] = lengths[joint] + (reach[parent] if parent >= 0 else 0.0)
         return float(reach.max())
-    paired = skeleton.mirror != np.arange(len(skeleton))
-    return rule.factor * sum(lengths[j] * (0.5 if paired[j] else 1.0) for j in map(skeleton.index, rule.joints))
+    return rule.factor * sum(lengths[j] * (0.5 if skeleton.paired[j] else 1.0) for j in map(skeleton.index, rule.joints))
 
 
 def directions(poses: Array, skeleton: Skeleton) -> Array:

@@ -167,7 +167,7 @@ class Performer:
     def _hidden_legs(self) -> list[int]:
         """Return the joints of legs that the clip never shows, from the feet up, as where the picture ends above them."""
         shown = (self.scores > 0).mean(0)
-        paired = self.skeleton.mirror != np.arange(len(self.skeleton))
+        paired = self.skeleton.paired
         hidden: set[int] = set()
         for joint in self.feet:
             while paired[joint] and shown[joint] < HARDLY and paired[self.skeleton.parents[joint]]:

@@ -72,14 +72,8 @@ class Problem:
 
     def _smoothness(self, fps: float) -> Tensor:
         """Return (J,) weights of squared differences over time."""
-        settings, skeleton = self.settings, self.skeleton
-        paired = skeleton.mirror != np.arange(len(skeleton))
-        along = np.zeros(len(skeleton))
-        for joint in skeleton.order:
-            parent = skeleton.parents[joint]
-            if parent >= 0:
-                along[joint] = along[parent] + (paired[parent] and paired[joint])
-        usual = settings.acceleration + settings.limb_acceleration * along
+        settings = self.settings
+        usual = settings.acceleration + settings.limb_acceleration * self.skeleton.limb_depth
         return self._tensor(settings.smoothing * (fps**ORDER / usual) ** 2)
 
     def _set_ground(self, ground: Ground | None, fps: float, size: float) -> None:

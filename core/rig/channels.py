@@ -12,6 +12,7 @@ from ..rotation import (
     matrix_from_quaternion,
     normalised,
     quaternion_from_matrix,
+    wrapped_angle,
 )
 
 Array = NDArray[np.float64]
@@ -40,7 +41,7 @@ def euler_from_matrix(matrices: Array, order: str = "XYZ") -> Array:
     other = np.stack([first + np.pi, np.pi - second, third + np.pi], -1)
     if len(one) > 1:
         # The second triple is the first one mirrored and shifted, so a step costs the same on either branch.
-        stay, change = (np.abs(_wrapped(after[1:] - one[:-1])).sum(-1) for after in (one, other))
+        stay, change = (np.abs(wrapped_angle(after[1:] - one[:-1])).sum(-1) for after in (one, other))
         odd = np.concatenate([[False], np.logical_xor.accumulate(change < stay)])
         one = np.where(odd[:, None], other, one)
         one = np.unwrap(one, axis=0)
@@ -91,7 +92,3 @@ def held_euler(q: Array, held: Array, locked: tuple[bool, bool, bool]) -> Array:
     at = euler_from_matrix(matrix_from_quaternion(held[None]))[0]
     angles[:, locked] = at[list(locked)]
     return continuous_quaternions(quaternion_from_matrix(matrix_from_euler(angles)))
-
-
-def _wrapped(angles: Array) -> Array:
-    return (angles + np.pi) % (2 * np.pi) - np.pi

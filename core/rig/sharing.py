@@ -14,6 +14,7 @@ from ..rotation import (
     matrix_from_quaternion,
     normalised,
     quaternion_from_matrix,
+    wrapped_angle,
 )
 from .performance import Body
 from .roles import SIDES, TWISTS, chain
@@ -140,5 +141,4 @@ def twist_angle(first: Array, second: Array, axis: Array) -> Array:
     """
     q = continuous_quaternions(quaternion_from_matrix(np.swapaxes(first, -1, -2) @ second))
     angles = 2 * np.arctan2(q[:, 1:] @ axis, q[:, 0])
-    start = (angles[0] + np.pi) % (2 * np.pi) - np.pi
-    return np.unwrap(angles) - angles[0] + start
+    return np.unwrap(angles) - angles[0] + wrapped_angle(angles[0])

@@ -76,18 +76,12 @@ CONDITIONS: dict[str, Condition] = {
 def noise_levels(skeleton: Skeleton) -> Array:
     """Return (J,) standard deviations in pixels for a person 1000 px tall: torso and head 5, wrists and ankles 10."""
     base, more = NOISE
-    paired = skeleton.mirror != np.arange(len(skeleton))
-    along = np.zeros(len(skeleton))
-    for joint in skeleton.order:
-        parent = skeleton.parents[joint]
-        if parent >= 0:
-            along[joint] = along[parent] + (paired[parent] and paired[joint])
-    return base + more * along
+    return base + more * skeleton.limb_depth
 
 
 def limbs(skeleton: Skeleton) -> list[Mask]:
     """Return a mask (J,) for each pair of limbs: what hangs on a paired joint whose parent is unpaired, both sides."""
-    paired = skeleton.mirror != np.arange(len(skeleton))
+    paired = skeleton.paired
     group = np.full(len(skeleton), -1)
     for joint in skeleton.order:
         parent = skeleton.parents[joint]
@@ -101,7 +95,7 @@ def legs(skeleton: Skeleton) -> Mask:
     """Return (J,) True for the feet, what hangs on them, and what is between them and the hips; nowhere without feet."""
     feet = {skeleton.index(name) for name in skeleton.stature.feet} if skeleton.stature else set()
     feet |= {int(skeleton.mirror[joint]) for joint in feet}
-    paired = skeleton.mirror != np.arange(len(skeleton))
+    paired = skeleton.paired
     gone = np.zeros(len(skeleton), bool)
     for joint in feet:
         while joint >= 0 and paired[joint] and skeleton.parents[joint] >= 0 and paired[skeleton.parents[joint]]:
