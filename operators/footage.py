@@ -12,6 +12,7 @@ from ..core.errors import CameraError, PoseliftError
 from ..scene.footage import footage_facts
 from ..scene.user_camera import intrinsics_of_camera
 from .camera_options import Given
+from .reports import cancelled
 from .settings import RATES, PoseliftSettings, settings_of
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ class POSELIFT_OT_use_footage(bpy.types.Operator):
         try:
             facts = footage_facts(Path(bpy.path.abspath(settings.footage)))
         except PoseliftError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return cancelled(self, error)
         settings.use_size = True
         settings.image_width, settings.image_height = facts.size
         if facts.fps is not None:

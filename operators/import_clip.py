@@ -8,6 +8,7 @@ import bpy
 
 from ..core.errors import PoseliftError
 from ..scene.clip_tracks import read_clip
+from .reports import cancelled
 from .settings import settings_of
 from .source import remember
 
@@ -45,8 +46,7 @@ class POSELIFT_OT_import_clip(bpy.types.Operator):
         try:
             tracks = read_clip(clip)
         except PoseliftError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return cancelled(self, error)
         settings = settings_of(context)
         remember(settings, Path(clip.name), tracks, {}, clip)
         people = f"{len(tracks)} people" if len(tracks) > 1 else "1 person"

@@ -12,6 +12,7 @@ from ..core import readers
 from ..core.errors import ImageSizeNeededError, PoseliftError
 from ..core.layouts import LAYOUTS
 from ..core.readers.source import numbered_files
+from .reports import cancelled
 from .settings import settings_of
 from .source import remember
 
@@ -83,8 +84,7 @@ class POSELIFT_OT_import_keypoints(bpy.types.Operator, ImportHelper):
         except ImageSizeNeededError as error:
             return self._ask_for_size(context, path, error)
         except PoseliftError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return cancelled(self, error)
         finally:
             manager.progress_end()
         settings = settings_of(context)

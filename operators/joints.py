@@ -11,6 +11,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from ..core.errors import PoseliftError
 from ..core.layouts import suggested_mapping
 from ..core.layouts.own import read_layout, write_layout
+from .reports import cancelled
 from .settings import settings_of
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ class POSELIFT_OT_load_joints(_WithJoints, bpy.types.Operator, ImportHelper):
         try:
             layout = read_layout(Path(self.filepath))
         except PoseliftError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return cancelled(self, error)
         here = [item for item in settings.joints if item.name in layout.joints]
         if not here:
             self.report({"ERROR"}, f"{Path(self.filepath).name} names none of these keypoints; import the keypoints it is for.")
@@ -95,8 +95,7 @@ class POSELIFT_OT_save_joints(_WithJoints, bpy.types.Operator, ExportHelper):
         try:
             write_layout(path, path.stem, joints)
         except PoseliftError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return cancelled(self, error)
         self.report({"INFO"}, f"Saved {len(joints)} joints to {path.name}")
         return {"FINISHED"}
 

@@ -2,15 +2,15 @@
 """Long work that does not freeze the window: a job beside it, progress in the status bar and the panel, Esc to stop."""
 
 # No postponed annotations here, as in the other files with operators.
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..core.errors import CancelledError, PoseliftError
+from ..core.errors import PoseliftError
 from ..scene.jobs import Job, Progress
 from . import session
+from .reports import cancelled
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -43,7 +43,7 @@ class JobOperator:
         try:
             work = self.prepare(context)
         except PoseliftError as error:
-            return self._failed(error)
+            return cancelled(self, error)
         session.begin(Job(work, "poselift"))
         manager: Any = context.window_manager
         self._timer = manager.event_timer_add(TICK, window=context.window)
@@ -89,19 +89,9 @@ class JobOperator:
         try:
             told = self.take(context, result())
         except Exception as error:  # reported, with the traceback where it is no error made for users
-            return self._failed(error)
+            return cancelled(self, error)
         self.report({"INFO"}, told)
         return {"FINISHED"}
-
-    def _failed(self, error: Exception) -> "set[OperatorReturnItems]":
-        if isinstance(error, CancelledError):
-            self.report({"INFO"}, str(error))
-        elif isinstance(error, PoseliftError):
-            self.report({"ERROR"}, str(error))
-        else:
-            traceback.print_exception(error)
-            self.report({"ERROR"}, f"Poselift failed: {type(error).__name__}: {error} (details are on the console).")
-        return {"CANCELLED"}
 
     def _leave(self, context: bpy.types.Context) -> None:
         """Give back the timer and the status bar, and forget the job."""

@@ -2,35 +2,23 @@
 """Retarget: an armature's motion onto the user's own character, and the mapping of its bones."""
 
 # No postponed annotations here: Blender reads the properties from the classes' annotations.
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..core.errors import PoseliftError
 from ..core.rig.presets import load_map, save_map
 from ..core.rig.transfer import TransferSettings
 from ..scene import retarget
+from .reports import cancelled
 from .retarget_settings import PoseliftRetargetSettings, map_in_list, retarget_settings_of, show_map
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
 
 
-class _Retargeting:
-    """What the operators of retargeting share: errors are told as one sentence."""
-
-    def _failed(self, error: Exception) -> "set[OperatorReturnItems]":
-        if not isinstance(error, PoseliftError):
-            traceback.print_exception(error)
-            error = RuntimeError(f"Poselift failed: {type(error).__name__}: {error} (details are on the console).")
-        self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
-        return {"CANCELLED"}
-
-
-class POSELIFT_OT_map_bones(_Retargeting, bpy.types.Operator):
+class POSELIFT_OT_map_bones(bpy.types.Operator):
     """Find the target's bones by their names or by the rig's shape, and list them"""
 
     bl_idname = "poselift.map_bones"
@@ -48,7 +36,7 @@ class POSELIFT_OT_map_bones(_Retargeting, bpy.types.Operator):
         try:
             bones = retarget.map_armature(target, settings.family)
         except Exception as error:
-            return self._failed(error)
+            return cancelled(self, error)
         assert target is not None
         show_map(settings, bones, target.name)
         self.report({"INFO"}, f"{len(bones.bones)} bones of {target.name}, told by {bones.source}")
@@ -57,7 +45,7 @@ class POSELIFT_OT_map_bones(_Retargeting, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class POSELIFT_OT_save_bone_map(_Retargeting, bpy.types.Operator, ExportHelper):
+class POSELIFT_OT_save_bone_map(bpy.types.Operator, ExportHelper):
     """Save the list of bones as a preset (JSON)"""
 
     bl_idname = "poselift.save_bone_map"
@@ -78,11 +66,11 @@ class POSELIFT_OT_save_bone_map(_Retargeting, bpy.types.Operator, ExportHelper):
         try:
             save_map(Path(bpy.path.abspath(self.filepath)), map_in_list(retarget_settings_of(context)))
         except Exception as error:
-            return self._failed(error)
+            return cancelled(self, error)
         return {"FINISHED"}
 
 
-class POSELIFT_OT_load_bone_map(_Retargeting, bpy.types.Operator, ImportHelper):
+class POSELIFT_OT_load_bone_map(bpy.types.Operator, ImportHelper):
     """Load a list of bones from a preset (JSON)"""
 
     bl_idname = "poselift.load_bone_map"
@@ -102,11 +90,11 @@ class POSELIFT_OT_load_bone_map(_Retargeting, bpy.types.Operator, ImportHelper):
                 retarget_settings_of(context), load_map(Path(bpy.path.abspath(self.filepath))), target.name if target else ""
             )
         except Exception as error:
-            return self._failed(error)
+            return cancelled(self, error)
         return {"FINISHED"}
 
 
-class POSELIFT_OT_retarget(_Retargeting, bpy.types.Operator):
+class POSELIFT_OT_retarget(bpy.types.Operator):
     """Put the source's motion onto the target, in a new Action; the rig itself stays as it is"""
 
     bl_idname = "poselift.retarget"
@@ -138,7 +126,7 @@ class POSELIFT_OT_retarget(_Retargeting, bpy.types.Operator):
             performance = retarget.performance_of_armature(settings.source)
             done = retarget.retarget(performance, target, bones, _to_scene(context, settings))
         except Exception as error:
-            return self._failed(error)
+            return cancelled(self, error)
         assert target is not None
         if not listed:
             show_map(settings, bones, target.name)

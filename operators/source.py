@@ -19,6 +19,7 @@ from ..core.skeleton import HUMAN26
 from ..core.track import KeypointTrack
 from ..scene.clip_tracks import read_clip
 from . import session
+from .reports import cancelled
 from .settings import PoseliftSettings, settings_of
 from .source_settings import list_people
 
@@ -149,8 +150,7 @@ def edit_people(operator: bpy.types.Operator, context: bpy.types.Context, edit: 
     try:
         tracks = edit.apply(tracks_of(settings))
     except PoseliftError as error:
-        operator.report({"ERROR"}, str(error))
-        return {"CANCELLED"}
+        return cancelled(operator, error)
     settings.edits = json.dumps([astuple(one) for one in (*edits_of(settings), edit)])
     # A key of its own, so that undo finds the tracks as they were.
     settings.session_key = session.keep(Path(settings.source), tracks)

@@ -12,6 +12,7 @@ import bpy
 from ..core.errors import PoseliftError
 from ..core.lifter.device import describe_devices, has_torch
 from . import torch_place
+from .reports import cancelled
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -49,8 +50,7 @@ class POSELIFT_OT_find_devices(bpy.types.Operator):
         try:
             _devices[:] = describe_devices()
         except PoseliftError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return cancelled(self, error)
         self.report({"INFO"}, f"PyTorch computes on: {devices()}")
         return {"FINISHED"}
 

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Errors as the user is told them: one sentence, and the operator is cancelled."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import CancelledError, PoseliftError
+
+if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import OperatorReturnItems
+
+
+def cancelled(operator: Any, error: Exception) -> set[OperatorReturnItems]:
+    """Tell what went wrong, and return that the operator is cancelled.
+
+    An error that was not made for users is told by its name, with the traceback on the console.
+    """
+    if isinstance(error, CancelledError):
+        operator.report({"INFO"}, str(error))
+    elif isinstance(error, PoseliftError):
+        operator.report({"ERROR"}, str(error))
+    else:
+        traceback.print_exception(error)
+        operator.report({"ERROR"}, f"Poselift failed: {type(error).__name__}: {error} (details are on the console).")
+    return {"CANCELLED"}
