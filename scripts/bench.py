@@ -15,16 +15,15 @@ import os
 import platform
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import bpy
 import numpy as np
 import torch
+from plain_reading import read_plainly, timed
 
 from poselift.core.motion.motion import Motion
 from poselift.core.pipeline import LiftSettings, lift
@@ -45,8 +44,6 @@ FPS = Fraction(30)
 INSERT_FRAMES = 1000
 """`keyframe_insert` takes seconds for so many frames; longer clips are extrapolated in proportion, to its advantage."""
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class Row:
@@ -61,26 +58,6 @@ class Row:
     def rate(self) -> float:
         """Frames per second."""
         return self.frames / self.seconds
-
-
-def timed(function: Callable[[], T], times: int = 1) -> tuple[float, T]:
-    """Return the shortest of some runs in seconds, and the last result."""
-    best = float("inf")
-    for _ in range(times):
-        start = time.perf_counter()
-        result = function()
-        best = min(best, time.perf_counter() - start)
-    return best, result
-
-
-def read_plainly(folder: Path) -> list[np.ndarray]:
-    """Read a clip as a short script would: `json.load` and one array per person and file, unchecked and unlinked."""
-    arrays = []
-    for path in sorted(folder.glob("*.json")):
-        with path.open(encoding="utf-8") as file:
-            people = json.load(file)["people"]
-        arrays += [np.array(person["pose_keypoints_2d"]).reshape(-1, 3) for person in people]
-    return arrays
 
 
 def empty_scene() -> None:

@@ -12,13 +12,12 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from plain_reading import read_plainly, timed
 
 from poselift.core.layouts import BODY_25, OPENPOSE_FACE, with_parts
 from poselift.core.readers import read
@@ -58,27 +57,6 @@ def write_frames(folder: Path, frames: int, people: int, whole: bool) -> None:
         (folder / f"clip_{number:012d}_keypoints.json").write_text(texts[number % PERIOD])
 
 
-def plainly(folder: Path) -> list[np.ndarray]:
-    """Read a clip as a short script would."""
-    arrays = []
-    for path in sorted(folder.glob("*.json")):
-        with path.open(encoding="utf-8") as file:
-            people = json.load(file)["people"]
-        arrays += [np.array(person["pose_keypoints_2d"]).reshape(-1, 3) for person in people]
-    return arrays
-
-
-def best_of(times: int, function: Callable[[], object]) -> float:
-    """Return the shortest of some runs, in seconds."""
-    return min(_seconds(function) for _ in range(times))
-
-
-def _seconds(function: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
 def beyond_the_tracks(folder: Path) -> tuple[float, float]:
     """Return megabytes of the tracks, and of what reading needs at its peak beside them."""
     tracemalloc.start()
@@ -101,8 +79,8 @@ def main() -> int:
             folder = Path(scratch) / kind.replace(" ", "-")
             write_frames(folder, frames, people, whole)
             read(folder)
-            ours = frames / best_of(3, lambda folder=folder: read(folder))
-            theirs = frames / best_of(3, lambda folder=folder: plainly(folder))
+            ours = frames / timed(lambda folder=folder: read(folder), 3)[0]
+            theirs = frames / timed(lambda folder=folder: read_plainly(folder), 3)[0]
             tracks, beyond = beyond_the_tracks(folder)
             rows.append(
                 {"clip": kind, "rate": ours, "json.load": theirs, "ratio": ours / theirs, "tracks": tracks, "beyond": beyond}
