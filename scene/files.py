@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import bpy
 
 
@@ -13,3 +16,10 @@ def new_file() -> None:
     assert scene is not None
     if scene.world is None:
         scene.world = bpy.data.worlds.new("World")
+
+
+def remove_temporary_folder() -> None:
+    """Remove Blender's temporary folder of this process, for a process that ends without Blender's own tidying up."""
+    folder = Path(bpy.app.tempdir)
+    if folder.name.startswith("blender_"):  # the process's own; where it could not be made this is the system's
+        shutil.rmtree(folder, ignore_errors=True)

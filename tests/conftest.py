@@ -3,6 +3,7 @@
 
 import atexit
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,25 @@ import pytest
 _resources = tempfile.TemporaryDirectory(prefix="poselift-blender-")
 (Path(_resources.name) / "config").mkdir()
 os.environ["BLENDER_USER_RESOURCES"] = _resources.name
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """End the run with pytest's own status, before destructors of Blender's module, which once hung after all had passed."""
+    status = getattr(config, "poselift_status", None)
+    if status is None or "bpy" not in sys.modules:
+        return
+    from poselift.scene.files import remove_temporary_folder
+
+    remove_temporary_folder()
+    _resources.cleanup()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    session.config.poselift_status = int(exitstatus)
 
 
 @pytest.fixture
