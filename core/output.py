@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -17,7 +19,11 @@ from numpy.typing import NDArray
 from .errors import OutputError
 
 _MARK = "poselift-"
-_ASIDE = re.compile(rf"\..+\.{_MARK}([0-9]+)-[0-9a-f]{{8}}\.[^.]+")
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+"""Marks what this computer writes: folders are shared, and process numbers mean nothing elsewhere."""
+_ASIDE = re.compile(rf"\..*\.{_MARK}([0-9a-f]{{8}})-([0-9]+)-[0-9a-f]{{8}}\.[^.]+")
+_STEM = 40
+"""Characters of a file's name that are kept in the name aside, so that this is no longer than a system allows."""
 _ABANDONED = 3600.0
 """Seconds after which a file that was not finished is nobody's, where nobody can be asked."""
 
@@ -35,7 +41,7 @@ def written_aside(path: Path) -> Iterator[Path]:
         raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first.")
     if path.is_dir():
         raise OutputError(f"{path}: this is a folder; give the name of a file.")
-    aside = path.with_name(f".{path.stem}.{_MARK}{os.getpid()}-{uuid4().hex[:8]}{path.suffix}")
+    aside = path.with_name(f".{path.stem[:_STEM]}.{_MARK}{_HOST}-{os.getpid()}-{uuid4().hex[:8]}{path.suffix}")
     try:
         yield aside
         if not aside.is_file() or aside.stat().st_size == 0:
@@ -54,17 +60,20 @@ def save_npz(path: Path, arrays: dict[str, NDArray]) -> None:
         np.savez_compressed(file, **arrays)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what runs that were killed left half-written in a folder; what a living process writes stays."""
+def remove_leftovers(folder: Path, gone: Collection[int] = ()) -> None:
+    """Remove what runs that were killed left half-written in a folder; what a living process writes stays.
+
+    gone: processes that are known to have ended.
+    """
     for path in folder.iterdir() if folder.is_dir() else ():
         found = _ASIDE.fullmatch(path.name)
-        if found and not _is_alive(int(found[1]), path):
+        if found and (int(found[2]) in gone or not _is_alive(found[1], int(found[2]), path)):
             path.unlink(missing_ok=True)
 
 
-def _is_alive(process: int, path: Path) -> bool:
+def _is_alive(host: str, process: int, path: Path) -> bool:
     try:
-        if os.name == "nt":  # there os.kill ends what it asks about
+        if host != _HOST or os.name == "nt":  # nobody to ask; and on Windows os.kill ends what it asks about
             return time.time() - path.stat().st_mtime < _ABANDONED
         os.kill(process, 0)
     except (OSError, OverflowError) as error:

@@ -18,36 +18,49 @@ from ..core.people import choose, parse_stitches, stitch
 from ..core.pipeline import LiftSettings, lift_people
 from ..core.track import KeypointTrack
 from .camera_options import Given
+from .character_options import put_onto
 from .sources import read
 
 Progress = Callable[[float, str], None]
 READING = 0.1
 """Share of a clip's time that reading it takes."""
+PERSON = "{person}"
+"""Stands for a person's name in an output's path."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A clip and where its outputs go: `template` is a path whose {person} is filled in, without the endings."""
+    """A clip and where its outputs go: `targets` are paths, one for each format, with {person} for a person's name."""
 
     source: str
-    template: str
-    endings: tuple[str, ...]
+    targets: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return asdict(self)
 
-    def target(self, motion: Motion, ending: str) -> Path:
-        """Return the file that a person's motion becomes."""
-        return Path(self.template.replace("{person}", _as_file_name(motion.person)) + ending)
+    def files(self, person: str) -> list[Path]:
+        """Return the files that a person's motion becomes."""
+        return [Path(target.replace(PERSON, person)) for target in self.targets]
+
+
+def attempt(task: Task, options: argparse.Namespace, progress: Progress | None = None) -> list[dict[str, Any]]:
+    """Do a task as `lift_task` does; whatever goes wrong costs this clip alone and is its report."""
+    try:
+        return lift_task(task, options, progress)
+    except PoseliftError as error:
+        return [failed(task, error)]
+    except Exception as error:  # a defect of ours costs this clip, not those after it
+        return [failed(task, f"{type(error).__name__}: {error}")]
 
 
 def lift_task(task: Task, options: argparse.Namespace, progress: Progress | None = None) -> list[dict[str, Any]]:
     """Lift a clip's people and write each in every format; return a report for each. Raises `PoseliftError`."""
-    reports = []
+    reports: list[dict[str, Any]] = []
     given = Given.of(options, 1)
+    taken: set[str] = set()
     for track, motion in _motions(task, options, given, progress):
-        targets = [task.target(motion, ending) for ending in task.endings]
+        targets = task.files(_as_file_name(motion.person, taken))
         _write(motion, targets, options, given, track)
         report = {"output": str(targets[0]), "outputs": [str(target) for target in targets]}
         reports.append(report | motion.report.to_dict() | {"lines": motion.report.lines()})
@@ -56,7 +69,8 @@ def lift_task(task: Task, options: argparse.Namespace, progress: Progress | None
 
 def failed(task: Task, error: PoseliftError | str) -> dict[str, Any]:
     """Return the report of a clip that could not be lifted."""
-    return {"source": task.source, "error": str(error)}
+    text = str(error)
+    return {"source": task.source, "error": text if task.source in text else f"{task.source}: {text}"}
 
 
 def settings_from(options: argparse.Namespace) -> LiftSettings:
@@ -107,11 +121,17 @@ def _motions(
 
 def _write(motion: Motion, targets: list[Path], options: argparse.Namespace, given: Given, track: KeypointTrack) -> None:
     """Write one motion in its outputs' formats, and a still of it where asked for."""
+    for folder in {target.parent for target in targets}:
+        folder.mkdir(parents=True, exist_ok=True)  # where a person's name is one
     preview = Path(options.preview) if options.preview else None
     for target in targets:
         if target.suffix == ".npz":
             motion.save(target)
-    if preview is None and all(target.suffix == ".npz" for target in targets):
+    others = [target for target in targets if target.suffix != ".npz"]
+    if options.onto and others:
+        put_onto(motion, others, options)
+        return
+    if preview is None and not others:
         return
     from ..scene import build, export, files, render
 
@@ -119,13 +139,18 @@ def _write(motion: Motion, targets: list[Path], options: argparse.Namespace, giv
     built = build.apply(motion, build.BuildSettings(rest=options.rest, names=options.bone_names, tolerance=options.thin))
     start = build.BuildSettings().frame_start
     given.show(motion, built.camera, start, track)
-    for target in targets:
-        if target.suffix != ".npz":
-            export.save(target, built.armature)
+    for target in others:
+        export.save(target, built.armature)
     if preview is not None:
         render.save_still(preview, built, start + len(motion) // 2)
 
 
-def _as_file_name(person: str) -> str:
-    """Return a person's name with what no file name may have replaced."""
-    return "".join(c if c.isalnum() or c in "-_ ." else "_" for c in person).strip(" .") or "_"
+def _as_file_name(person: str, taken: set[str]) -> str:
+    """Return a person's name with what no file name may have replaced, and different from those taken; take it."""
+    plain = "".join(c if c.isalnum() or c in "-_ ." else "_" for c in person).strip(" .") or "_"
+    name, number = plain, 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{plain}-{number}"
+    taken.add(name.casefold())
+    return name

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from make_clip import write_clip
 
+from poselift.core import output
 from poselift.core.output import remove_leftovers, written_aside
 from poselift.operators import batch
 from poselift.operators.command_line import main
@@ -151,11 +152,11 @@ def test_a_broken_line_of_the_report_costs_that_line(tmp_path):
     journal.add("a", "key", [{"outputs": [str(tmp_path / "a.npz")], "frames": 3}])
     with path.open("a") as file:
         file.write('{"source": "b", "ke')
-    Journal(path).add("c", "key", [{"source": "c", "error": "cannot"}])
+    Journal(path).add("c", "failed", [{"source": "c", "error": "cannot"}])
     again = Journal(path)
-    assert again.finished("a", "key") is not None
-    assert again.finished("a", "other key") is None
-    assert again.finished("c", "key") is None
+    assert again.finished("key") is not None
+    assert again.finished("other key") is None
+    assert again.finished("failed") is None
     assert len(path.read_text().splitlines()) == 3
 
 
@@ -171,12 +172,21 @@ def test_a_key_follows_content_and_names_in_a_folder(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="process numbers are not asked for on Windows")
 def test_what_a_dead_process_left_is_removed_and_a_living_ones_stays(tmp_path):
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True)
-    (tmp_path / f".clip.poselift-{dead.stdout.strip()}-0123abcd.npz").write_bytes(b"half")
+    aside = f".clip.poselift-{output._HOST}-{dead.stdout.strip()}-0123abcd.npz"
+    (tmp_path / aside).write_bytes(b"half")
+    (tmp_path / aside.replace(output._HOST, "00000000")).write_bytes(b"another computer's, and new")
+    old = tmp_path / aside.replace(output._HOST, "11111111")
+    old.write_bytes(b"another computer's, and old")
+    os.utime(old, (1, 1))
     (tmp_path / ".mine.npz").write_bytes(b"mine")
-    with written_aside(tmp_path / "now.npz") as aside:
-        aside.write_bytes(b"whole")
+    with written_aside(tmp_path / "now.npz") as living:
+        living.write_bytes(b"whole")
         remove_leftovers(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.npz", "now.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        aside.replace(output._HOST, "00000000"),
+        ".mine.npz",
+        "now.npz",
+    ]
 
 
 def _first_child(process: int) -> int:
