@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -48,16 +49,26 @@ def written_aside(path: Path) -> Iterator[Path]:
             raise OutputError(f"{path}: nothing was written; check that the folder can be written to and has space.")
         aside.replace(path)
     except (OSError, RuntimeError) as error:
-        reason = str(error).strip().removeprefix("Error: ").splitlines()
-        raise OutputError(f"{path}: cannot be written: {reason[0] if reason else type(error).__name__}") from error
+        raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
     finally:
         aside.unlink(missing_ok=True)
 
 
 def save_npz(path: Path, arrays: dict[str, NDArray]) -> None:
     """Write arrays as a compressed `.npz`, whole or not at all. Raises `OutputError`."""
-    with written_aside(path) as aside, aside.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    with written_aside(path) as aside, BytesIO() as archive:
+        # Not straight into the file: an archive that cannot be written complains again when it is forgotten.
+        np.savez_compressed(archive, **arrays)
+        aside.write_bytes(archive.getvalue())
+
+
+def _reason(error: Exception) -> str:
+    """Return in a line what went wrong; Blender's errors from exporters hold the whole traceback, whose last line says it."""
+    lines = str(error).strip().removeprefix("Error: ").removeprefix("Python: ").splitlines()
+    lines = [line.strip() for line in lines if line.strip() and not line.startswith("Location: ")]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if lines[0].startswith("Traceback") else lines[0]
 
 
 def remove_leftovers(folder: Path, gone: Collection[int] = ()) -> None:

@@ -92,7 +92,10 @@ class _Batch:
                     yield self._noted(task, found)
                 return
             for task in self._keyed():
-                yield self._noted(task, attempt(task, options, advancing(bar)))
+                advance = advancing(bar)
+                found = attempt(task, options, advance)
+                advance(1.0)
+                yield self._noted(task, found)
 
     def _keyed(self) -> Iterator[Task]:
         """Yield the tasks; the content that counts is that of before the clip was read."""

@@ -105,13 +105,17 @@ def progress_bar(
 
 
 def advancing(bar: Bar) -> Advance:
-    """Return a function that takes a bar from share to share of a unit, and shows the stage."""
+    """Return a function that takes a bar from share to share of a unit, and shows the stage.
+
+    In steps of 1/1024, which add up exactly: tqdm warns of a bar that is more than full.
+    """
     shown = 0.0
 
     def advance(share: float, stage: str = "") -> None:
         nonlocal shown
         if stage:
             bar.set_postfix_str(stage, refresh=False)
+        share = int(1024 * share) / 1024
         bar.update(share - shown)
         shown = share
 
