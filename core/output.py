@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ _MARK = "poselift-"
 _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 """Marks what this computer writes: folders are shared, and process numbers mean nothing elsewhere."""
 _ASIDE = re.compile(rf"\..*\.{_MARK}([0-9a-f]{{8}})-([0-9]+)-[0-9a-f]{{8}}\.[^.]+")
+_LITTLE = 50e6
+"""Bytes of free space that are worth a word where something could not be written."""
 _STEM = 40
 """Characters of a file's name that are kept in the name aside, so that this is no longer than a system allows."""
 _ABANDONED = 3600.0
@@ -49,7 +52,7 @@ def written_aside(path: Path) -> Iterator[Path]:
             raise OutputError(f"{path}: nothing was written; check that the folder can be written to and has space.")
         aside.replace(path)
     except (OSError, RuntimeError) as error:
-        raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
+        raise OutputError(f"{path}: cannot be written: {_reason(error)}{_room(path)}") from error
     finally:
         aside.unlink(missing_ok=True)
 
@@ -69,6 +72,12 @@ def _reason(error: Exception) -> str:
     if not lines:
         return type(error).__name__
     return lines[-1] if lines[0].startswith("Traceback") else lines[0]
+
+
+def _room(path: Path) -> str:
+    """Return a remark where there is little space: Blender says 'no such file' when its disk is full."""
+    free = shutil.disk_usage(path.parent).free
+    return f" ({free / 1e6:.1f} MB are free there)" if free < _LITTLE else ""
 
 
 def remove_leftovers(folder: Path, gone: Collection[int] = ()) -> None:
