@@ -18,7 +18,7 @@ from .camera import Intrinsics, project, unproject
 from .cleaning import CleaningSettings, clean
 from .errors import SettingsError, TrackError
 from .layouts import to_canonical
-from .lifter.device import resolve_device
+from .lifter.device import resolve_device, threads_for
 from .lifter.weights import DEFAULT, find
 from .metrics import foot_slide, jitter
 from .motion.motion import Motion
@@ -116,9 +116,10 @@ def _lift_one(run: _Run, first: Motion | None) -> Motion:
 
         lifter = cached_lifter(path, path.stat().st_mtime_ns, device)
         run.report.weights, run.report.device = lifter.weights.name, str(device)
-    with run.stage("clean", 0.1, 0.15):
-        canonical = run.clean(lifter.weights.skeleton)
-    return run.solve(canonical, lifter, first)
+    with threads_for(len(run.track)):
+        with run.stage("clean", 0.1, 0.15):
+            canonical = run.clean(lifter.weights.skeleton)
+        return run.solve(canonical, lifter, first)
 
 
 class _Run:
