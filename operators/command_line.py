@@ -124,6 +124,9 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="worker processes; auto: one per core (default: 1)",
     )
+    parser.add_argument(
+        "--part", type=_argument(_part, "a part such as 2/8"), metavar="K/N", help="every Nth clip from the Kth on: for farms"
+    )
     parser.add_argument("--resume", action="store_true", help="skip what an earlier run made of the same content and settings")
     parser.add_argument(
         "--report", metavar="JSONL", help=f"a line per clip as it finishes (default: {NAME} in an output folder)"
@@ -250,6 +253,13 @@ def _jobs(text: str) -> int:
     if not 1 <= jobs <= 1024:
         raise ValueError
     return jobs
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, count = (int(part) for part in text.split("/"))
+    if not 1 <= number <= count:
+        raise ValueError
+    return number, count
 
 
 def _degrees(text: str) -> float:

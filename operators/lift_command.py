@@ -25,7 +25,7 @@ from .sources import find_clips
 from .terminal import DONE, FAILED, advancing, progress_bar, say, show
 
 _SAME_RESULT = (
-    "jobs", "resume", "json", "quiet", "output", "to", "name", "report", "inputs", "arguments", "run", "device",
+    "jobs", "resume", "json", "quiet", "output", "to", "name", "part", "report", "inputs", "arguments", "run", "device",
 )  # fmt: skip
 """Options that do not change what comes out; where it goes is added to a clip's key by itself."""
 _FILES = ("weights", "joints", "calibration", *CHARACTER_FILES)
@@ -43,6 +43,7 @@ def lift_inputs(options: argparse.Namespace) -> int:
             raise SettingsError("--preview shows Poselift's own figure; leave it out with --onto.")
     several = options.person == "all" or "," in options.person
     planned = plan(clips, options.output, [f".{ending}" for ending in options.to], options.name, several)
+    planned = planned.part(*options.part) if options.part else planned
     _check_blender(planned, options)
     for folder in planned.folders:
         remove_leftovers(folder)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.errors import OutputError
@@ -22,6 +22,11 @@ class Plan:
     tasks: list[Task]
     folders: list[Path]
     report: Path | None
+
+    def part(self, number: int, count: int) -> Plan:
+        """Return one of `count` parts, from 1, with a report of its own: computers that share a folder may not share a file."""
+        report = self.report and self.report.with_stem(f"{self.report.stem}-{number}-of-{count}")
+        return replace(self, tasks=self.tasks[number - 1 :: count], report=report)
 
 
 def plan(clips: Sequence[Path], outputs: Sequence[str], endings: Sequence[str], name: str | None, several: bool) -> Plan:
