@@ -7,7 +7,9 @@ import importlib.util
 import re
 import shlex
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +24,8 @@ from poselift.operators.command_line import build_parser
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 EXTENDING = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+PHONE = (ROOT / "docs" / "phone-to-character.md").read_text(encoding="utf-8")
+DETECTORS = dict(re.findall(r"<!-- (\S+\.py) -->\n```python\n(.*?)```", PHONE, re.S))
 BLOCKS = dict(re.findall(r"<!-- (\S+\.py) -->\n```python\n(.*?)```", EXTENDING, re.S))
 
 
@@ -92,6 +96,66 @@ def test_the_lifter_of_the_page_lifts(tmp_path, monkeypatch):
     away = script.lifter.weights.config.distance
     np.testing.assert_allclose(pose[..., :2] / (away + pose[..., 2:]), plane, atol=1e-5)
     assert np.abs(pose - super(type(script.lifter), script.lifter).lift(plane).pose).max() > 1e-3
+
+
+class Found:
+    """What detectors' libraries give, for one person: the points of a clip, frame by frame."""
+
+    def __init__(self, points):
+        self.points, self.frame = points, -1
+
+    def read(self):
+        self.frame += 1
+        return self.frame < len(self.points), np.zeros((1080, 1920, 3), np.uint8)
+
+
+def detect(name: str, monkeypatch, arguments: list[str], **modules) -> None:
+    for module_name, fake in modules.items():
+        monkeypatch.setitem(sys.modules, module_name, fake)
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    exec(compile(DETECTORS[name], name, "exec"), {"__name__": "__main__"})
+
+
+def test_what_the_detectors_lines_write_is_read(tmp_path, monkeypatch):
+    """The detectors themselves are played: their models are large, and come from the network."""
+    rng = np.random.default_rng(1)
+    halpe, blaze = (rng.uniform(300, 800, (5, count, 2)) for count in (26, 33))
+    source = Found(halpe)
+    cv2 = SimpleNamespace(VideoCapture=lambda path: source, CAP_PROP_FPS=5, COLOR_BGR2RGB=4, cvtColor=lambda image, code: image)
+    rtmlib = SimpleNamespace(
+        BodyWithFeet=object, PoseTracker=lambda *_, **__: lambda image: (halpe[source.frame][None], np.full((1, 26), 0.8))
+    )
+    output = tmp_path / "walk.json"
+    detect("detect_rtmlib.py", monkeypatch, ["walk.mp4", str(output)], cv2=cv2, rtmlib=rtmlib)
+    [track] = read(output, layout="halpe_26")
+    np.testing.assert_allclose(track.keypoints, halpe)
+    assert formats.detect_format(output) == "mmpose" and (track.scores == 0.8).all()
+
+    source = Found(blaze)
+    source.get = lambda key: 25.0
+    stamps = []
+
+    def landmarks(image, stamp):
+        stamps.append(stamp)
+        shares = blaze[source.frame] / (1920, 1080)
+        return SimpleNamespace(pose_landmarks=[[SimpleNamespace(x=x, y=y, z=0.1, visibility=0.7) for x, y in shares]])
+
+    landmarker = SimpleNamespace(create_from_options=lambda options: nullcontext(SimpleNamespace(detect_for_video=landmarks)))
+    mediapipe = SimpleNamespace(
+        Image=lambda **_: None,
+        ImageFormat=SimpleNamespace(SRGB=1),
+        tasks=SimpleNamespace(
+            BaseOptions=lambda **_: None,
+            vision=SimpleNamespace(
+                PoseLandmarker=landmarker, PoseLandmarkerOptions=lambda **_: None, RunningMode=SimpleNamespace(VIDEO="VIDEO")
+            ),
+        ),
+    )
+    detect("detect_mediapipe.py", monkeypatch, ["walk.mp4", "model.task", str(output)], cv2=cv2, mediapipe=mediapipe)
+    [track] = read(output, image_size=(1920, 1080))
+    np.testing.assert_allclose(track.keypoints, blaze)
+    assert formats.detect_format(output) == "mediapipe" and stamps == [0, 40, 80, 120, 160]
+    np.testing.assert_allclose(track.frame_times(), np.arange(5) / 25)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
