@@ -54,8 +54,9 @@ def lift_inputs(options: argparse.Namespace) -> int:
     if options.json:
         show(json.dumps([{k: v for k, v in report.items() if k != "lines"} for report in reports], indent=1))
     failures = sum("error" in report for report in reports)
-    if len(clips) > 1 and not options.quiet:
-        say(f"{len(clips)} clips: {len(reports) - failures} motions, {failures} failures.")
+    count = len(planned.tasks)
+    if count > 1 and not options.quiet:
+        say(f"{count} clips: {len(reports) - failures} motions, {failures} failures.")
     return FAILED if failures else DONE
 
 
