@@ -17,13 +17,16 @@ def register() -> None:
     import bpy
 
     from . import (
+        export,
         footage,
         go_to_frame,
         import_clip,
         import_keypoints,
         joints,
+        languages,
         lift,
         people,
+        presets,
         retarget,
         retarget_settings,
         settings,
@@ -35,6 +38,8 @@ def register() -> None:
 
     blender: Any = bpy  # its type stubs know neither added properties nor what these functions return
     try:
+        blender.app.translations.register(__name__, languages.table())
+        _undo.append(lambda: blender.app.translations.unregister(__name__))
         modules: tuple[Any, ...] = (
             settings,
             footage,
@@ -46,6 +51,8 @@ def register() -> None:
             lift,
             retarget_settings,
             retarget,
+            presets,
+            export,
         )
         modules += (torch_hint, torch_install, torch_state)
         for part in (part for module in modules for part in module.CLASSES):

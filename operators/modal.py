@@ -3,14 +3,16 @@
 
 # No postponed annotations here, as in the other files with operators.
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..core.errors import PoseliftError
+from ..core.errors import PoseliftError, SettingsError
 from ..scene.jobs import Job, Progress
+from ..scene.state import in_scene, mark_of
 from . import session
-from .reports import cancelled
+from .reports import cancelled, tell
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -27,6 +29,7 @@ class JobOperator:
 
     report: Callable[[set[str], str], None]
     _timer: bpy.types.Timer | None = None
+    _scene: int | None = None
 
     def prepare(self, context: bpy.types.Context) -> Callable[[Progress], Any]:
         """Return the work, from what the scene says now. Raises `PoseliftError`."""
@@ -40,10 +43,13 @@ class JobOperator:
         """Start in the background of the window; without a window, as `execute` does."""
         if bpy.app.background or context.window is None:
             return self.execute(context)
+        if session.running() is not None:
+            return cancelled(self, SettingsError("something of Poselift's is running; wait for it, or press Esc to stop it."))
         try:
             work = self.prepare(context)
         except PoseliftError as error:
             return cancelled(self, error)
+        self._scene = mark_of(context.scene) if context.scene is not None else None
         session.begin(Job(work, "poselift"))
         manager: Any = context.window_manager
         self._timer = manager.event_timer_add(TICK, window=context.window)
@@ -85,12 +91,18 @@ class JobOperator:
             job.cancel()
         self._leave(context)
 
+    def failed(self, _context: bpy.types.Context, error: Exception) -> "set[OperatorReturnItems]":
+        """Tell the user what went wrong."""
+        return cancelled(self, error)
+
     def _finish(self, context: bpy.types.Context, result: Callable[[], Any]) -> "set[OperatorReturnItems]":
         try:
-            told = self.take(context, result())
+            made = result()
+            with in_scene(self._scene) if self._scene is not None else nullcontext():
+                told = self.take(bpy.context, made)
         except Exception as error:  # reported, with the traceback where it is no error made for users
-            return cancelled(self, error)
-        self.report({"INFO"}, told)
+            return self.failed(context, error)
+        tell(self, "INFO", told)
         return {"FINISHED"}
 
     def _leave(self, context: bpy.types.Context) -> None:

@@ -12,7 +12,7 @@ import bpy
 from ..core.errors import PoseliftError
 from ..core.lifter.device import describe_devices, has_torch
 from . import torch_place
-from .reports import cancelled
+from .reports import cancelled, tell
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -51,7 +51,7 @@ class POSELIFT_OT_find_devices(bpy.types.Operator):
             _devices[:] = describe_devices()
         except PoseliftError as error:
             return cancelled(self, error)
-        self.report({"INFO"}, f"PyTorch computes on: {devices()}")
+        tell(self, "INFO", f"PyTorch computes on: {devices()}")
         return {"FINISHED"}
 
 
@@ -66,10 +66,10 @@ class POSELIFT_OT_use_environment(bpy.types.Operator):
     def execute(self, _context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Have Python look there."""
         if not self.folder or torch_place.environment_modules(self.folder) is None:
-            self.report({"ERROR"}, f"There is no PyTorch for {torch_place.PYTHON} in '{self.folder}'; choose its environment.")
+            tell(self, "ERROR", f"There is no PyTorch for {torch_place.PYTHON} in '{self.folder}'; choose its environment.")
             return {"CANCELLED"}
         torch_place.activate(self.folder)
-        self.report({"INFO"}, f"Using PyTorch {where_from()}")
+        tell(self, "INFO", f"Using PyTorch {where_from()}")
         return {"FINISHED"}
 
 

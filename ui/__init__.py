@@ -14,10 +14,12 @@ def register() -> None:
         return
     import bpy
 
-    from . import panel, preferences, retarget_panel, source_panel
+    from . import clip_panel, export_panel, panel, preferences, presets, retarget_panel, source_panel
 
+    # The order of the panels in the tab.
+    modules: tuple[Any, ...] = (preferences, presets, source_panel, panel, retarget_panel, export_panel, clip_panel)
     try:
-        for part in (*preferences.CLASSES, *source_panel.CLASSES, *panel.CLASSES, *retarget_panel.CLASSES):
+        for part in (part for module in modules for part in module.CLASSES):
             bpy.utils.register_class(part)
             _registered.append(part)
     except BaseException:
@@ -28,15 +30,12 @@ def register() -> None:
 
 def _use_environment() -> None:
     """Look for PyTorch in the environment that the preferences name."""
-    import bpy
-
-    from .. import __package__ as package
+    from ..operators.defaults import preferences
     from ..operators.torch_place import activate
 
-    context: Any = bpy.context
-    addon = context.preferences.addons.get(str(package))
-    if addon is not None and addon.preferences is not None:
-        activate(addon.preferences.environment)
+    usual = preferences()
+    if usual is not None:
+        activate(usual.environment)
 
 
 def unregister() -> None:
