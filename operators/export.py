@@ -68,7 +68,9 @@ class POSELIFT_OT_export(bpy.types.Operator, ExportHelper):
         about = next(text for ending, _, text in FORMATS if ending == properties.ending)
         return f"{told(str(cls.__doc__))}.\n{told(about)}"
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> "set[OperatorReturnItems]":
+    def invoke(  # type: ignore[override] # the stubs say that it returns nothing
+        self, context: bpy.types.Context, event: bpy.types.Event
+    ) -> "set[OperatorReturnItems]":
         """Open the file browser; the armature's name is offered, beside the Blender file."""
         armature = armature_in(context)
         if not self.filepath and armature is not None:
@@ -76,7 +78,7 @@ class POSELIFT_OT_export(bpy.types.Operator, ExportHelper):
         browse: Any = ExportHelper.invoke
         return browse(self, context, event)
 
-    def check(self, _context: bpy.types.Context) -> bool:
+    def check(self, _context: bpy.types.Context) -> bool:  # type: ignore[override] # so for this one
         """Keep the name's ending that of the format."""
         path = Path(self.filepath)
         known = {ending for ending, _, _ in FORMATS}

@@ -12,6 +12,7 @@ from ..core.errors import PoseliftError, SettingsError
 from ..scene.jobs import Job, Progress
 from ..scene.state import in_scene, mark_of
 from . import session
+from .languages import told
 from .reports import cancelled, tell
 
 if TYPE_CHECKING:
@@ -99,10 +100,10 @@ class JobOperator:
         try:
             made = result()
             with in_scene(self._scene) if self._scene is not None else nullcontext():
-                told = self.take(bpy.context, made)
+                text = self.take(bpy.context, made)
         except Exception as error:  # reported, with the traceback where it is no error made for users
             return self.failed(context, error)
-        tell(self, "INFO", told)
+        tell(self, "INFO", text)
         return {"FINISHED"}
 
     def _leave(self, context: bpy.types.Context) -> None:
@@ -118,15 +119,21 @@ class JobOperator:
 
 
 def show_progress(context: bpy.types.Context) -> None:
-    """Show how far the running job is: in the status bar, and in the panel, which draws itself."""
+    """Show how far the running job is: in the status bar, and in the panel, which draws itself.
+
+    Only what has changed is drawn again: drawing takes time from the work.
+    """
     job = session.running()
     if job is None:
         return
     share, stage = job.progress
     left = f", {job.left:.0f} s left" if job.left is not None else ""
     text = "Poselift: stopping…" if job.cancelling else f"Poselift: {stage or 'starting'}, {share:.0%}{left} (Esc to stop)"
+    if text == job.shown:
+        return
+    job.shown = text
     if context.workspace is not None:
-        context.workspace.status_text_set(text)
+        context.workspace.status_text_set(told(text))
     redraw(context)
 
 

@@ -26,7 +26,7 @@ def mark(lift: str, person: str, parts: dict[str, bpy.types.Object | None]) -> N
 def made_by(lift: str) -> dict[str, bpy.types.Object]:
     """Return the current scene's objects that a lift made, by their part in it."""
     scene, _ = current()
-    return {item[PART]: item for item in scene.objects if lift and item.get(MARK) == lift and PART in item}
+    return {str(item[PART]): item for item in scene.objects if lift and item.get(MARK) == lift and item.get(PART)}
 
 
 def renew(lift: str, made: Iterable[bpy.types.Object]) -> None:
@@ -35,7 +35,7 @@ def renew(lift: str, made: Iterable[bpy.types.Object]) -> None:
     Constraints, children, materials of other objects and anything else that points at the old objects go on pointing at them.
     Where the user removed an old object, the new one stays.
     """
-    _, layer = current()
+    scene, layer = current()
     before = made_by(lift)
     home = next((item.users_collection[0] for item in before.values() if item.users_collection), None)
     left: set[bpy.types.Collection] = set()
@@ -47,6 +47,8 @@ def renew(lift: str, made: Iterable[bpy.types.Object]) -> None:
             continue
         old[MARK] = item[MARK]
         active = layer.objects.active == item
+        if scene.camera == item:
+            scene.camera = old
         _hand_over(item, old)
         if active:
             layer.objects.active = old

@@ -12,10 +12,13 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from ...core.rig.families import FAMILIES
 from . import japanese, korean
 
 LANGUAGES: dict[str, dict[str, str]] = {"ja_JP": japanese.MESSAGES, "ko_KR": korean.MESSAGES}
 """By Blender's name of the language: English message -> its translation. Both have as many `{}`."""
+OF_RIGS = ("Bones named as in {}", "Names as in {}")
+"""Tooltips of choices, which Blender looks up whole, for every family of rigs."""
 CONTEXTS = ("*", "Operator")
 """Blender looks for operators' labels in a context of their own."""
 DEPTH = 3
@@ -25,9 +28,17 @@ DEPTH = 3
 def table() -> dict[str, dict[tuple[str, str], str]]:
     """Return the translations as Blender takes them: language -> (context, message) -> translation."""
     return {
-        language: {(context, message): text for message, text in messages.items() for context in CONTEXTS}
+        language: {
+            (context, message): text
+            for message, text in (messages | {line: translated(line, language) for line in _rig_lines()}).items()
+            for context in CONTEXTS
+        }
         for language, messages in LANGUAGES.items()
     }
+
+
+def _rig_lines() -> list[str]:
+    return [template.format(family.label) for template in OF_RIGS for family in FAMILIES.values()]
 
 
 def told(text: str) -> str:
@@ -59,6 +70,8 @@ def translated(text: str, language: str, depth: int = 0) -> str:
         told_rest = translated(rest, language, depth + 1)
         if told_rest != rest:
             return f"{where}: {told_rest}"
+    if ", " in text:
+        return ", ".join(translated(part, language, depth + 1) for part in text.split(", "))
     return text
 
 
