@@ -17,6 +17,7 @@ from ..scene import build
 from ..scene.jobs import Progress
 from ..scene.renew import made_by, renew
 from ..scene.state import all_or_nothing
+from ..scene.steps import Steps
 from . import session
 from .camera_options import Given
 from .footage import given_in
@@ -52,16 +53,17 @@ class LiftOperator(JobOperator):
         work = prepare(settings_of(context), given_in(context))
         return work if bpy.app.background or context.window is None else beside_the_window(work)
 
-    def take(self, context: bpy.types.Context, result: session.Lifted) -> str:
+    def take(self, context: bpy.types.Context, result: session.Lifted) -> Steps[str]:
         """Put the motions into the scene, and their reports into the panel."""
         session.keep(result.path, result.tracks, result.key)
         session.keep_lift(result.kept)
-        settings = settings_of(context)
         motions = [figure.motion for figure in result.figures]
         start = result.build.frame_start
         with all_or_nothing():
-            built = build.apply_all(result.figures, result.build)
+            built = yield from build.apply_steps(result.figures, result.build)
+            yield
             result.given.show(motions[0], built[0].camera, start, result.wanted[0])
+            settings = settings_of(context)  # not before: a reference does not outlive a pause
             self.placed(settings, built)
         reports = [motion.report for motion in motions]
         shift = start - motions[0].first_frame

@@ -16,6 +16,7 @@ from ..core.rig.families import FAMILIES
 from ..core.rig.styles import NAMINGS
 from ..core.track import exact_rate
 from . import source_settings
+from .languages import OWN
 from .source_settings import PoseliftCleaning, PoseliftJoint, PoseliftName, PoseliftPerson
 
 RATES = (
@@ -86,7 +87,9 @@ def actor_height_property() -> Any:
 
 def contacts_property() -> Any:
     """Return the property of what feet do."""
-    return bpy.props.EnumProperty(name="Feet", description="What the floor does to the feet", items=CONTACTS, default="auto")
+    return bpy.props.EnumProperty(
+        name="Feet", description="What the floor does to the feet", items=CONTACTS, default="auto", translation_context=OWN
+    )
 
 
 def smoothing_property() -> Any:

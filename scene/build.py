@@ -22,8 +22,9 @@ from .armature import new_armature
 from .body import new_body
 from .camera import new_camera, set_render_size
 from .decimate import thin_keys
-from .keyframes import key_channels, pose_channels
+from .keyframes import key_steps, pose_channels
 from .state import all_or_nothing, current, leave_modes
+from .steps import Steps, finished
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,10 @@ def apply(motion: Motion | Figure, settings: BuildSettings | None = None) -> Bui
     scene is as before, and the error goes on: `RigError` where the motion cannot be an armature's, `CameraError` and
     `SettingsError` where Blender cannot hold the camera or the rate.
     """
-    settings = settings or BuildSettings()
+    return finished(_apply_steps(motion, settings or BuildSettings()))
+
+
+def _apply_steps(motion: Motion | Figure, settings: BuildSettings) -> Steps[Built]:
     # Everything that needs no Blender comes first, so that most errors happen before anything is touched.
     figure = motion if isinstance(motion, Figure) else figure_of(motion, settings)
     motion, rest, pose = figure.motion, figure.rest, figure.pose
@@ -98,13 +102,17 @@ def apply(motion: Motion | Figure, settings: BuildSettings | None = None) -> Bui
         collection = bpy.data.collections.new(f"Poselift {name}")
         scene.collection.children.link(collection)
         armature = new_armature(name, rest, collection)
-        action = key_channels(armature, name, pose_channels(rest, pose), frames)
+        yield
+        action = yield from key_steps(armature, name, pose_channels(rest, pose), frames)
         if settings.tolerance:
             thin_keys(armature, settings.tolerance / 1000)
+        yield
         camera = new_camera(f"{name} camera", motion, frames, collection) if settings.with_camera else None
+        yield
         body = new_body(f"{name} body", rest, armature, collection) if settings.with_body else None
         if settings.mark:
             renew.mark(settings.mark, motion.person, {"armature": armature, "camera": camera, "body": body})
+        yield
         if settings.set_scene:
             set_render_size(scene, motion.intrinsics)
             if camera:
@@ -122,11 +130,17 @@ def apply_all(motions: Sequence[Motion | Figure], settings: BuildSettings | None
 
     All are made or none.
     """
-    settings = settings or BuildSettings()
+    return finished(apply_steps(motions, settings or BuildSettings()))
+
+
+def apply_steps(motions: Sequence[Motion | Figure], settings: BuildSettings) -> Steps[list[Built]]:
+    """Do what `apply_all` does, in steps of some hundredths of a second at most for 10,000 frames."""
     with all_or_nothing():
-        built = [apply(motions[0], settings)]
+        built = [(yield from _apply_steps(motions[0], settings))]
         others = replace(settings, with_camera=False, set_scene=False)
-        built += [apply(motion, others) for motion in motions[1:]]
+        for motion in motions[1:]:
+            another = yield from _apply_steps(motion, others)
+            built.append(another)
         if len(built) > 1:
             current()[1].objects.active = built[0].armature
             for item in current()[1].objects:

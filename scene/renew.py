@@ -80,7 +80,9 @@ def _hand_over(new: bpy.types.Object, old: bpy.types.Object) -> None:
             bone.matrix_basis = Matrix.Identity(4)
     bpy.data.objects.remove(new)
     names = {kind: block.name for kind, block in used.items()}
-    bpy.data.batch_remove([block for block in used.values() if block.users == 0])
+    for block in used.values():  # the mesh before the materials that only it used
+        if block.users == 0:
+            bpy.data.batch_remove([block])
     for kind, block in _blocks_of(old).items():
         if kind in names:
             block.name = names[kind]

@@ -19,9 +19,9 @@ def current() -> tuple[bpy.types.Scene, bpy.types.ViewLayer]:
     return scene, layer
 
 
-def mark_of(scene: bpy.types.Scene) -> int:
+def mark_of(scene: bpy.types.Scene | None) -> int | None:
     """Return by what `in_scene` finds a scene again: it survives undo, which references do not."""
-    return int(scene.session_uid)
+    return None if scene is None else int(scene.session_uid)
 
 
 @contextmanager

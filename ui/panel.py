@@ -11,6 +11,7 @@ import bpy
 from ..core.lifter.device import has_torch
 from ..operators import session
 from ..operators.go_to_frame import POSELIFT_OT_go_to_frame
+from ..operators.languages import OWN
 from ..operators.lift import POSELIFT_OT_lift, POSELIFT_OT_solve_again
 from ..operators.settings import settings_of
 from ..operators.torch_hint import POSELIFT_OT_copy_torch_command
@@ -45,6 +46,7 @@ class POSELIFT_PT_lift(SidebarPanel, bpy.types.Panel):
     """Settings of the lift, and the button that starts it"""
 
     bl_label = "Lift"
+    bl_translation_context = OWN
     bl_idname = "POSELIFT_PT_lift"
 
     def draw_header_preset(self, _context: bpy.types.Context) -> None:

@@ -19,7 +19,9 @@ LANGUAGES: dict[str, dict[str, str]] = {"ja_JP": japanese.MESSAGES, "ko_KR": kor
 """By Blender's name of the language: English message -> its translation. Both have as many `{}`."""
 OF_RIGS = ("Bones named as in {}", "Names as in {}")
 """Tooltips of choices, which Blender looks up whole, for every family of rigs."""
-CONTEXTS = ("*", "Operator")
+OWN = "Poselift"
+"""Context of labels that Blender's own translations take for something else: its Feet are a unit, its Lift is a colour's."""
+CONTEXTS = ("*", "Operator", OWN)
 """Blender looks for operators' labels in a context of their own."""
 DEPTH = 3
 """How deep a value in a sentence is a sentence itself."""
@@ -82,14 +84,17 @@ def _value(value: str, language: str, depth: int) -> str:
 
 @lru_cache(8)
 def _templates(language: str) -> list[tuple[str, re.Pattern[str]]]:
-    """Return the messages that have values in them, those with most words of their own first."""
+    """Return the messages that have values in them: those that begin with a word of their own first, then by their length."""
     templates = [message for message in LANGUAGES[language] if "{" in message]
-    templates.sort(key=lambda message: -len(_PLACE.sub("", message)))
+    templates.sort(key=lambda message: (message.startswith("{"), -len(_PLACE.sub("", message))))
     return [(message, _pattern(message)) for message in templates]
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    return re.compile("(.*?)".join(re.escape(part) for part in _PLACE.split(template)), re.DOTALL)
+    value = r"([\d.]+)" if _COUNTED.fullmatch(template) else "(.*?)"
+    return re.compile(value.join(re.escape(part) for part in _PLACE.split(template)), re.DOTALL)
 
 
+_COUNTED = re.compile(r"\{\} [a-z ]+|[a-z ]+ \{\}")
+"""Messages of a few words, such as '{} frames', whose value is a number: else they would be found in whole sentences."""
 _PLACE = re.compile(r"\{\d*\}")

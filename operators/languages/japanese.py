@@ -124,6 +124,12 @@ MESSAGES: dict[str, str] = {
     "joints derived: {}.": "導出した関節: {}。",
     "layout {} has no {}: left masked.": "レイアウト {} に {} がないため、マスクしたままです。",
     "layout {}: its edges measure {} of a person's size on average, too long for a body by {} octaves; those of {} ({} detections).": "レイアウト {}: 辺の長さは平均で人物の大きさの {}、身体としての超過は {} オクターブ。比較: {} (検出 {} 件)。",
+    "load {}": "モデル {}",
+    "clean {}": "クリーニング {}",
+    "focal length {}": "焦点距離 {}",
+    "lift {}": "リフト {}",
+    "solve {}": "解析 {}",
+    "camera {}": "カメラ {}",
     # Operators.
     "Export Motion": "モーションをエクスポート",
     "Export the active armature, its meshes and its motion over the scene's frame range": "アクティブなアーマチュアとそのメッシュ、シーンのフレーム範囲のモーションをエクスポートします",
@@ -380,7 +386,7 @@ MESSAGES: dict[str, str] = {
     "Plain": "標準",
     "Auto-Rig Pro (exported)": "Auto-Rig Pro (エクスポート済み)",
     "Rigify metarig": "Rigify メタリグ",
-    "Thin Keys (mm)": "キーの間引き (mm)",
+    "Thin Keys (mm)": "間引き (mm)",
     "Thin keys so that no joint moves by more; 0 keeps all": "どの関節もこれ以上動かない範囲でキーを間引きます。0 ですべて残します",
     "The report of the last lift, line by line": "前回のリフトの報告",
     # Retargeting.

@@ -124,6 +124,12 @@ MESSAGES: dict[str, str] = {
     "joints derived: {}.": "유도한 관절: {}.",
     "layout {} has no {}: left masked.": "레이아웃 {}에 {}이(가) 없어 마스크된 채로 둡니다.",
     "layout {}: its edges measure {} of a person's size on average, too long for a body by {} octaves; those of {} ({} detections).": "레이아웃 {}: 변의 길이는 평균적으로 사람 크기의 {}, 몸으로서의 초과는 {} 옥타브. 비교: {} (감지 {}건).",
+    "load {}": "모델 {}",
+    "clean {}": "정리 {}",
+    "focal length {}": "초점 거리 {}",
+    "lift {}": "리프트 {}",
+    "solve {}": "해석 {}",
+    "camera {}": "카메라 {}",
     # Operators.
     "Export Motion": "모션 내보내기",
     "Export the active armature, its meshes and its motion over the scene's frame range": "활성 아마튜어와 메쉬, 씬 프레임 범위의 모션을 내보냅니다",
