@@ -53,7 +53,9 @@ class PoseliftPreferences(bpy.types.AddonPreferences):
         self._draw_torch(context, layout)
         if not draw_progress(context, layout):
             self._draw_ways(context, layout)
-        column = layout.column(heading="Defaults")
+        column = layout.column()
+        column.separator()
+        column.label(text="Defaults of new scenes")
         for name in DEFAULTS:
             column.prop(self, name)
 

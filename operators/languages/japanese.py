@@ -58,7 +58,7 @@ MESSAGES: dict[str, str] = {
     "PyTorch is missing": "PyTorch がありません",
     "Install it here; the preferences also take it from a folder or an environment": "ここでインストールできます。プリファレンスではフォルダーや環境からも使えます",
     "Frames to look at": "確認すべきフレーム",
-    "Defaults": "デフォルト",
+    "Defaults of new scenes": "新しいシーンのデフォルト",
     "PyTorch {}": "PyTorch {}",
     "Remove": "削除",
     "PyTorch is missing: everything works but lifting": "PyTorch がありません。リフト以外はすべて使えます",

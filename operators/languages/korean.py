@@ -58,7 +58,7 @@ MESSAGES: dict[str, str] = {
     "PyTorch is missing": "PyTorch가 없습니다",
     "Install it here; the preferences also take it from a folder or an environment": "여기서 설치할 수 있습니다. 환경 설정에서는 폴더나 다른 환경의 것도 쓸 수 있습니다",
     "Frames to look at": "확인할 프레임",
-    "Defaults": "기본값",
+    "Defaults of new scenes": "새 씬의 기본값",
     "PyTorch {}": "PyTorch {}",
     "Remove": "제거",
     "PyTorch is missing: everything works but lifting": "PyTorch가 없습니다. 리프트를 제외한 모든 기능은 사용할 수 있습니다",
