@@ -79,10 +79,11 @@ class JobOperator:
         if job.running:
             show_progress(context)
             return {"PASS_THROUGH"}
+        away = self._scene is not None and self._scene != mark_of(context.scene)
         try:
             with self._home():
                 taken = self.take(bpy.context, job.result())
-                if isinstance(taken, Generator) and (self._scene is None or self._scene != mark_of(context.scene)):
+                if away and isinstance(taken, Generator):
                     taken = finished(taken)  # in a scene that the window shows for a moment only
         except Exception as error:  # reported, with the traceback where it is no error made for users
             self._leave(context)
