@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import bpy
 
-from ..core.lifter.device import has_torch, leave_a_core_free
+from ..core.lifter.device import has_torch, leave_a_core_free, load_torch
 from ..core.lifter.weights import find
 from ..core.people import choose
 from ..core.pipeline import LiftSettings, lift_frames, lift_part, solve_people
@@ -162,6 +162,7 @@ def beside_the_window(work: Callable[[Progress], session.Lifted]) -> Callable[[P
 
     def done(progress: Progress) -> session.Lifted:
         if has_torch():
+            load_torch()
             leave_a_core_free()
         return work(progress)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,10 @@ KEPT_LIFTS = 4
 GRACE = 5.0
 """Seconds that a running lift is given to stop when the add-on is switched off."""
 
+PATIENCE = 0.0005
+"""Seconds after which a job's thread gives way to the one that draws the window: every panel that is drawn waits so long."""
+
+_interval: float | None = None
 _clips: dict[str, tuple[Path, Tracks]] = {}
 _lifts: list[KeptLift] = []
 _job: Job[Any] | None = None
@@ -85,7 +90,10 @@ def find_lift(recipe: Hashable) -> KeptLift | None:
 
 def begin(job: Job[Any]) -> Job[Any]:
     """Start a job and remember it as the one that runs."""
-    global _job
+    global _job, _interval
+    if _interval is None:
+        _interval = sys.getswitchinterval()
+        sys.setswitchinterval(PATIENCE)
     _job = job.start()
     return job
 
@@ -97,7 +105,10 @@ def running() -> Job[Any] | None:
 
 def finish() -> None:
     """Forget the job that ran."""
-    global _job
+    global _job, _interval
+    if _interval is not None:
+        sys.setswitchinterval(_interval)
+        _interval = None
     _job = None
 
 

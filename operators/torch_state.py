@@ -3,16 +3,19 @@
 
 # No postponed annotations here: Blender reads the properties from the classes' annotations.
 import importlib.util
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
 
-from ..core.errors import PoseliftError
-from ..core.lifter.device import describe_devices, has_torch
-from . import torch_place
-from .reports import cancelled, tell
+from ..core.lifter.device import describe_devices, has_torch, load_torch
+from ..scene.jobs import Progress
+from . import session, torch_place
+from .languages import told
+from .modal import JobOperator
+from .reports import tell
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -34,7 +37,7 @@ def devices() -> str:
     return ", ".join(_devices)
 
 
-class POSELIFT_OT_find_devices(bpy.types.Operator):
+class POSELIFT_OT_find_devices(JobOperator, bpy.types.Operator):
     """Load PyTorch and look what it can compute on; takes some seconds"""
 
     bl_idname = "poselift.find_devices"
@@ -42,17 +45,28 @@ class POSELIFT_OT_find_devices(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        """Be there where PyTorch is."""
-        return has_torch()
+        """Say what is missing."""
+        reason = "" if has_torch() else "PyTorch is missing"
+        if not reason and session.running() is not None:
+            reason = "A lift is running; wait for it, or press Esc to stop it"
+        if reason:
+            cls.poll_message_set(told(reason))
+        return not reason
 
-    def execute(self, _context: bpy.types.Context) -> "set[OperatorReturnItems]":
-        """Look."""
-        try:
-            _devices[:] = describe_devices()
-        except PoseliftError as error:
-            return cancelled(self, error)
-        tell(self, "INFO", f"PyTorch computes on: {devices()}")
-        return {"FINISHED"}
+    def prepare(self, _context: bpy.types.Context) -> Callable[[Progress], list[str]]:
+        """Return the work: import PyTorch and ask it."""
+
+        def work(progress: Progress) -> list[str]:
+            progress(0.0, "load")
+            load_torch()
+            return describe_devices()
+
+        return work
+
+    def take(self, _context: bpy.types.Context, result: list[str]) -> str:
+        """Keep what was found for the preferences to show."""
+        _devices[:] = result
+        return f"PyTorch computes on: {devices()}"
 
 
 class POSELIFT_OT_use_environment(bpy.types.Operator):

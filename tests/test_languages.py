@@ -15,11 +15,6 @@ from poselift.operators import languages
 from poselift.operators.languages import LANGUAGES, translated
 
 ROOT = Path(__file__).resolve().parent.parent
-TERMINAL = {
-    *("command_line", "batch", "lift_command", "lift_task", "inspect_command", "evaluate_command", "train_command"),
-    *("retarget_command", "journal", "sources", "terminal", "camera_options", "train_task", "fine_tune_command"),
-}
-"""Modules of the command line, which speaks English."""
 NAMES = re.compile(r"(human17|Names|Bones named).*|[\d.]+ fps|Y|FPS|CPU|CUDA|Metal|FBX|USD|BVH|PyTorch \{\}")
 """What is no word of a language: names of weights, rates, file formats. Tooltips of rig families are made by template."""
 PLACE = re.compile(r"\{\d*\}")
@@ -57,8 +52,11 @@ def said_in(path: Path) -> Iterator[str]:
 
 
 def interface() -> set[str]:
-    files = [*(ROOT / "ui").glob("*.py"), *(ROOT / "operators").glob("*.py")]
-    texts = {text for path in files if path.stem not in TERMINAL for text in said_in(path)}
+    """Return what the window's modules say: all of `ui`, and those that register operators. The command line speaks English."""
+    shared = [ROOT / "operators" / name for name in ("modal.py", "reports.py")]
+    files = [*shared, *(ROOT / "ui").glob("*.py"), *(ROOT / "operators").glob("*.py")]
+    window = [path for path in files if path in shared or path.parent.name == "ui" or "\nCLASSES = " in path.read_text("utf-8")]
+    texts = {text for path in window for text in said_in(path)}
     return {text for text in texts if re.search("[A-Za-z]{2}", PLACE.sub("", text))}
 
 
