@@ -51,8 +51,8 @@ def _build_slim(output: Path, build: Path) -> list[Path]:
 
 
 def _build_full(full: WheelSet, output: Path, build: Path) -> list[Path]:
-    """Build the zips of one Python version, one for each platform: Blender's tool splits them."""
-    entries: dict[str, object] = {"platforms": list(full.platforms)}
+    """Build the zip for one Python version and platform, after which Blender's tool names it."""
+    entries: dict[str, object] = {"platforms": [full.platform]}
     first, end = BLENDERS_PYTHON.get(full.python, ("", ""))
     entries |= {"blender_version_min": first} if first else {}
     entries |= {"blender_version_max": end} if end else {}
@@ -151,7 +151,7 @@ def main() -> int:
     """Run from the command line: build into dist/, or into the folder given."""
     parser = argparse.ArgumentParser(description="Build and validate the extension's zips.")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "dist", help="folder for the zips (default: dist)")
-    parser.add_argument("--wheels", type=Path, metavar="FOLDER", help="also build the full zips, with torch's wheels from a folder")
+    parser.add_argument("--wheels", type=Path, metavar="FOLDER", help="build the full zips too, with these wheels of torch")
     options = parser.parse_args()
     try:
         paths = package(options.output, wheels=options.wheels)

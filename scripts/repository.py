@@ -68,8 +68,8 @@ def main() -> int:
     """Run from the command line: a repository of the zips in dist/, or of those named."""
     parser = argparse.ArgumentParser(description="Make a static extension repository that Blender can subscribe to.")
     parser.add_argument("zips", nargs="*", type=Path, help="the zips (default: those of this version in dist/)")
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "dist" / "repository", help="folder (default: dist/repository)")
-    parser.add_argument("--archives-at", default="", metavar="URL", help="where the full zips can be downloaded (default: beside their list)")
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "dist" / "repository", help="default: dist/repository")
+    parser.add_argument("--archives-at", default="", metavar="URL", help="where the full zips are (default: beside their list)")
     options = parser.parse_args()
     version = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))["version"]
     zips = options.zips or sorted((ROOT / "dist").glob(f"poselift-{version}*.zip"))

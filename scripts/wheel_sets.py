@@ -68,10 +68,10 @@ class Wheel:
 
 @dataclass(frozen=True)
 class WheelSet:
-    """All wheels of the zips for one Python version; each platform's are complete."""
+    """The wheels of one full zip, all that are needed."""
 
     python: tuple[int, int]
-    platforms: tuple[str, ...]
+    platform: str
     wheels: tuple[Path, ...]
 
     @property
@@ -81,7 +81,7 @@ class WheelSet:
 
 
 def wheel_sets(folder: Path) -> list[WheelSet]:
-    """Return a folder's wheels by the Python versions and the platforms that it has torch for.
+    """Return a folder's wheels for each Python version and platform that it has torch for.
 
     Raises `PackagingError` where there is no torch, or where something that a wheel needs is missing.
     """
@@ -89,12 +89,7 @@ def wheel_sets(folder: Path) -> list[WheelSet]:
     targets = sorted({target for wheel in wheels if wheel.project == TORCH for target in _targets_of(wheel)})
     if not targets:
         raise PackagingError(f"{folder} holds no torch-….whl for a Python and a platform that Blender has.")
-    sets = []
-    for python in sorted({python for python, _ in targets}):
-        platforms = tuple(platform for version, platform in targets if version == python)
-        chosen = {path for platform in platforms for path in choose(wheels, python, platform)}
-        sets.append(WheelSet(python, platforms, tuple(sorted(chosen))))
-    return sets
+    return [WheelSet(python, platform, tuple(choose(wheels, python, platform))) for python, platform in targets]
 
 
 def choose(wheels: Iterable[Wheel], python: tuple[int, int], platform: str) -> list[Path]:
@@ -117,7 +112,7 @@ def choose(wheels: Iterable[Wheel], python: tuple[int, int], platform: str) -> l
                 missing.add(f"{needed.name}{needed.specifier} (for {wheel.project})")
     if missing:
         raise PackagingError(f"wheels for Python {version} on {platform} are missing: {', '.join(sorted(missing))}.")
-    return [wheel.path for wheel in chosen.values()]
+    return sorted(wheel.path for wheel in chosen.values())
 
 
 def fits(wheel: Wheel, python: tuple[int, int], platform: str) -> bool:

@@ -2,7 +2,6 @@
 """Registering and unregistering: complete, repeatable, and cheap."""
 
 import subprocess
-import sys
 
 import pytest
 
@@ -98,7 +97,7 @@ def test_settings_survive_in_the_file(addon, tmp_path):
     assert settings.actor_height == pytest.approx(1.5)
 
 
-def test_blender_exits_where_poselift_was_left_registered_and_the_exit_hook_runs():
+def test_blender_exits_where_poselift_was_left_registered_and_the_exit_hook_runs(python):
     code = "import atexit, bpy, poselift; poselift.register(); atexit.register(poselift.unregister)"
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([python, "-P", "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -3,7 +3,6 @@
 
 import json
 import subprocess
-import sys
 from dataclasses import replace
 from fractions import Fraction
 
@@ -33,11 +32,10 @@ os._exit(0)  # the module hangs at exit where an add-on's classes are left
 
 
 @pytest.fixture(scope="module")
-def rigify_file(tmp_path_factory):
+def rigify_file(tmp_path_factory, python):
     """A file with Rigify's human metarig and the rig that it generates, made by Blender's add-on in a process of its own."""
-    pytest.importorskip("bpy")
     path = tmp_path_factory.mktemp("rigify") / "rigify.blend"
-    done = subprocess.run([sys.executable, "-P", "-c", RIGIFY, str(path)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([python, "-P", "-c", RIGIFY, str(path)], capture_output=True, text=True, timeout=120)
     assert path.is_file(), done.stderr
     return path
 

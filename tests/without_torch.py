@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs of the tests where torch is not installed, as with Blender 5.2's module: what needs torch is skipped, with a word."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+TORCH = importlib.util.find_spec("torch") is not None
+NEEDED = re.compile(r"No module named 'torch|PyTorch is needed|needs PyTorch")
+"""What Python and Poselift say where torch is missing."""
+
+
+def files_that_import_it() -> list[str]:
+    """Return the names of the test files that cannot even be imported here; none where torch is installed."""
+    if TORCH:
+        return []
+    folder = Path(__file__).parent
+    helpers = [path.stem for path in folder.glob("*.py") if not path.stem.startswith("test_") and _imports(path, "torch")]
+    return [path.name for path in folder.glob("test_*.py") if _imports(path, "|".join(["torch", *helpers]))]
+
+
+@contextmanager
+def skipping() -> Iterator[None]:
+    """Skip the test that ends in this context for the reason that torch is not installed."""
+    try:
+        yield
+    except Exception as error:
+        if TORCH or NEEDED.search(str(error)) is None:
+            raise
+        pytest.skip("needs torch, which is not installed")
+
+
+def _imports(path: Path, names: str) -> bool:
+    return re.search(rf"^(?:import|from) (?:{names})\b", path.read_text(encoding="utf-8"), re.M) is not None
