@@ -1,7 +1,7 @@
 # Poselift's chores. Every target works from a bare clone: it makes the environment it needs first.
 #   make demo       a sample clip of 2D keypoints to a .blend and a rendered preview, in demo/
 #   make test       the tests, on Blender 4.5 LTS
-#   make test-all   the tests, on Blender 4.5 LTS and 5.0
+#   make test-all   the tests, on Blender 4.5 LTS and 5.0; make test-4.2, test-5.0, test-5.2: on one other Blender
 #   make lint       style, types and the direction of dependencies
 #   make train-smoke  a minute of training on the processor: losses fall, a resumed run equals a whole one
 #   make bench      frames per second of reading, lifting, keying and retargeting, the memory that reading takes, starts, batches
@@ -54,9 +54,8 @@ endef
 $(READY): requirements-dev.txt requirements.txt pyproject.toml scripts/check_system.sh
 	$(call install,$(VENV),requirements-dev.txt,$(PYTHON))
 
-.venv-5.2/ready: PYTHON := $(PYTHON313)
 .venv-%/ready: requirements-bpy-%.txt requirements.txt pyproject.toml scripts/check_system.sh
-	$(call install,.venv-$*,$<,$(PYTHON))
+	$(call install,.venv-$*,$<,$(if $(filter 5.2,$*),$(PYTHON313),$(PYTHON)))
 
 demo: $(READY)
 	$(VENV)/bin/python scripts/demo.py
@@ -64,9 +63,10 @@ demo: $(READY)
 test: $(READY)
 	$(VENV)/bin/python -P -m pytest $(PYTEST_ARGS)
 
-test-all: $(READY) .venv-5.0/ready
-	$(VENV)/bin/python -P -m pytest $(PYTEST_ARGS)
-	.venv-5.0/bin/python -P -m pytest $(PYTEST_ARGS)
+test-all: test test-5.0
+
+test-%: .venv-%/ready
+	.venv-$*/bin/python -P -m pytest $(PYTEST_ARGS)
 
 test-installed: package
 	POSELIFT_ZIP=$(ZIP) $(VENV)/bin/python -P -m pytest $(ON_INSTALLED) $(PYTEST_ARGS)

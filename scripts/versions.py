@@ -7,6 +7,7 @@ A commit that is tagged is a release: its tag is `v` and the version, and the ch
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -49,6 +50,13 @@ def problems(root: Path = ROOT) -> list[str]:
     return found
 
 
+def notes(root: Path = ROOT) -> str:
+    """Return what the changelog says of its newest version, without the heading."""
+    text = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, *others = HEADING.finditer(text)
+    return text[first.end() : others[0].start() if others else len(text)].strip() + "\n"
+
+
 def _tags(root: Path, *which: str) -> list[str]:
     """Return the tags that are versions: v1.2.3."""
     command = ["git", "-C", str(root), "tag", "--list", "v[0-9]*", *which]
@@ -66,7 +74,12 @@ def _is_day(text: str) -> bool:
 
 
 def main() -> int:
-    """Run from the command line: name what does not agree."""
+    """Run from the command line: name what does not agree; with --notes, print what is new."""
+    parser = argparse.ArgumentParser(description="Check that all places tell one version.")
+    parser.add_argument("--notes", action="store_true", help="print what CHANGELOG.md says of the newest version")
+    if parser.parse_args().notes:
+        print(notes(), end="")
+        return 0
     found = problems()
     for problem in found:
         print(f"versions: {problem}", file=sys.stderr)

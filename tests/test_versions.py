@@ -8,7 +8,7 @@ from pathlib import Path
 
 import package as packaging
 import pytest
-from versions import problems
+from versions import notes, problems
 
 
 def write(root: Path, manifest: str = "1.2.0", project: str = "1.2.0", changelog: str = "## [1.2.0] - unreleased\n") -> Path:
@@ -68,6 +68,11 @@ def test_a_version_does_not_go_back_behind_a_release(checkout: Path) -> None:
     assert problems(checkout) == ["version 1.2.0 is older than v1.10.0, which is released."]
     later = "1.10.1"
     assert problems(write(checkout, later, later, f"## [{later}] - unreleased\n")) == []
+
+
+def test_the_notes_of_a_release_are_what_the_changelog_says_of_it(tmp_path: Path) -> None:
+    write(tmp_path, changelog="## [1.2.0] - 2026-11-25\n\n### Added\n\n- This.\n\n## [1.1.0] - 2026-01-02\n\n- That.\n")
+    assert notes(tmp_path) == "### Added\n\n- This.\n"
 
 
 def test_no_zip_is_built_where_versions_disagree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
