@@ -34,7 +34,8 @@ TESTS = ("test_register", "test_operators", "test_scene", "test_retarget_scene",
 """Registration, lifting and retargeting, on what is installed."""
 TEST_MODULES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
 """pytest and what it needs, all of pure Python: Blender has none, and takes this environment's."""
-COMPLAINTS = re.compile(r"Traceback|^\w*(?:Error|Warning)\b|\b(?:Error|Exception):", re.M)
+COMPLAINTS = re.compile(r"Traceback|Exception ignored|^.*(?:Error|ERROR|Warning|WARNING).*(?i:poselift).*$", re.M)
+"""What a program writes when Python code fails, or when Blender is not content with ours; its other troubles are its own."""
 
 
 @dataclass

@@ -75,6 +75,14 @@ def python():
 
 
 @pytest.fixture
+def blender_alone(tmp_path):
+    """The environment of a process whose Blender has settings of its own, and which finds no programs."""
+    (tmp_path / "resources" / "config").mkdir(parents=True)
+    needed = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}  # without it, Windows starts no Python
+    return {**needed, "BLENDER_USER_RESOURCES": str(tmp_path / "resources"), "PATH": ""}
+
+
+@pytest.fixture
 def addon(bpy):
     """The module bpy with Poselift registered, in an empty file; unregistered afterwards."""
     import poselift

@@ -126,13 +126,11 @@ bpy.ops.preferences.addon_disable(module="bl_ext.user_default.poselift")
 
 
 @pytest.mark.skipif(sys.platform != "linux" or sys.version_info[:2] != (3, 11), reason="the shells here are for Linux and 3.11")
-def test_a_real_blender_finds_the_torch_of_a_full_zip(built: list[Path], tmp_path: Path) -> None:
+def test_a_real_blender_finds_the_torch_of_a_full_zip(built: list[Path], blender_alone: dict[str, str]) -> None:
     _, linux, *_ = built
-    resources = tmp_path / "blender"
-    (resources / "config").mkdir(parents=True)
     done = subprocess.run(
         [sys.executable, "-I", "-c", INSTALL, str(linux)],
-        env={"BLENDER_USER_RESOURCES": str(resources), "PATH": ""},
+        env=blender_alone,
         capture_output=True,
         text=True,
         timeout=180,
@@ -141,4 +139,4 @@ def test_a_real_blender_finds_the_torch_of_a_full_zip(built: list[Path], tmp_pat
     assert done.returncode == 0, done.stdout + done.stderr
     [line] = [line for line in done.stdout.splitlines() if line.startswith("torch ")]
     assert line.split()[1] == "2.13.0+cpu"
-    assert Path(line.split()[2]).is_relative_to(resources)
+    assert Path(line.split()[2]).is_relative_to(blender_alone["BLENDER_USER_RESOURCES"])

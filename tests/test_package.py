@@ -154,11 +154,12 @@ print("done")
 """
 
 
-def test_a_real_blender_installs_enables_and_disables_the_zip(extension: Path, tmp_path: Path) -> None:
-    (tmp_path / "config").mkdir()
+def test_a_real_blender_installs_enables_and_disables_the_zip(
+    extension: Path, tmp_path: Path, blender_alone: dict[str, str]
+) -> None:
     done = subprocess.run(
         [sys.executable, "-I", "-c", INSTALL, str(extension)],
-        env={"BLENDER_USER_RESOURCES": str(tmp_path), "PATH": ""},
+        env=blender_alone,
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -92,8 +92,7 @@ print("at", (pathlib.Path(own.directory) / "poselift" / "blender_manifest.toml")
 """
 
 
-def test_a_real_blender_subscribes_installs_and_updates(tmp_path: Path) -> None:
-    (tmp_path / "blender" / "config").mkdir(parents=True)
+def test_a_real_blender_subscribes_installs_and_updates(tmp_path: Path, blender_alone: dict[str, str]) -> None:
     first = extension(tmp_path, "1.0.0")
     versions = []
     with serve(tmp_path / "site") as address:
@@ -101,7 +100,7 @@ def test_a_real_blender_subscribes_installs_and_updates(tmp_path: Path) -> None:
             repository([path], tmp_path / "site")
             done = subprocess.run(
                 [sys.executable, "-I", "-c", UPDATE, f"{address}/index.json", step],
-                env={"BLENDER_USER_RESOURCES": str(tmp_path / "blender"), "PATH": ""},
+                env=blender_alone,
                 capture_output=True,
                 text=True,
                 timeout=120,
