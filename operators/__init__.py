@@ -10,6 +10,21 @@ from typing import Any
 _undo: list[Callable[[], object]] = []
 
 
+def another_is_registered() -> bool:
+    """Say whether Poselift is enabled from another of Blender's repositories too, and if so, say it on the console.
+
+    Two would take each other's names, and the one that is disabled first would leave the other in pieces.
+    """
+    import bpy
+
+    found = not _undo and hasattr(bpy.types.Scene, "poselift")
+    if found:
+        from .terminal import say
+
+        say("Poselift is enabled already, from another repository; disable that one, then enable this one.")
+    return found
+
+
 def register() -> None:
     """Register properties, operators, the import menu's entry and Blender's command `poselift`. Twice is once."""
     if _undo:

@@ -56,7 +56,8 @@ class Program:
             check=False,
         )
         if done.returncode or COMPLAINTS.search(done.stdout):
-            raise PackagingError(f"{shlex.join([*self.command, *arguments])} ended with {done.returncode}:\n{done.stdout}")
+            told = "".join(line for line in done.stdout.splitlines(True) if not line.startswith("PROGRESS"))
+            raise PackagingError(f"{shlex.join([*self.command, *arguments])} ended with {done.returncode}:\n{told}")
         return done.stdout
 
     def extension(self, *arguments: str) -> str:
@@ -85,7 +86,10 @@ def try_zip(program: Program, path: Path, tests: list[str]) -> Iterator[str]:
 
 
 def try_updates(program: Program, path: Path) -> Iterator[str]:
-    """Subscribe to a repository of the zip on this machine, install, publish a higher version, and update to it."""
+    """Subscribe to a repository of the zip on this machine, install, publish a higher version, and update to it.
+
+    The zip that was installed from disk stays enabled: whoever had it first and subscribes later has both.
+    """
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder) / "site") as address:
         repository([path], Path(folder) / "site")
         program.extension("repo-add", "poselift_updates", "--url", f"{address}/index.json")
