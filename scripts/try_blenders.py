@@ -30,8 +30,6 @@ from blender_tool import ROOT, PackagingError, made
 from package import rewrite_sorted
 from repository import repository
 
-TESTS = ("test_register", "test_operators", "test_scene", "test_retarget_scene", "test_pipeline")
-"""Registration, lifting and retargeting, on what is installed."""
 TEST_MODULES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
 """pytest and what it needs, all of pure Python: Blender has none, and takes this environment's."""
 COMPLAINTS = re.compile(r"Traceback|Exception ignored|^.*(?:Error|ERROR|Warning|WARNING).*(?i:poselift).*$", re.M)
@@ -171,7 +169,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Try a zip in real Blender programs.")
     parser.add_argument("zip", type=Path)
     parser.add_argument("programs", nargs="*", help="Blender programs; a command with arguments is one word in quotes")
-    parser.add_argument("--tests", nargs="+", default=[f"tests/{name}.py" for name in TESTS], help="pytest's arguments")
+    parser.add_argument(
+        "--tests", nargs="+", default=["tests"], help="pytest's arguments (default: those of tests/installed.py)"
+    )
     options = parser.parse_args()
     if not options.programs:
         print('no Blender program was named (BLENDERS="/path/to/blender …"): none is tried')

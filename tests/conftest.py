@@ -20,11 +20,13 @@ if installed.HERE:
     installed.use_extension()
 
 
-collect_ignore = without_torch.files_that_import_it()
+collect_ignore = installed.other_files() if installed.HERE else without_torch.files_that_import_it()
 
 
 def pytest_report_header():
-    return f"torch is not installed; left out are {', '.join(collect_ignore)}" if collect_ignore else None
+    said = [f"tested is what is installed, with {', '.join(installed.TESTS)}"] if installed.HERE else []
+    left_out = without_torch.files_that_import_it()
+    return [*said, f"torch is not installed; left out are {', '.join(left_out)}"] if left_out else said
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,11 +13,14 @@ import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
+from pathlib import Path
 from types import ModuleType
 
 EXTENSION = "bl_ext.user_default.poselift"
 ZIP = os.environ.get("POSELIFT_ZIP", "")
 IN_PROGRAM = "POSELIFT_IN_PROGRAM" in os.environ
+TESTS = ("test_register", "test_operators", "test_scene", "test_retarget_scene", "test_pipeline")
+"""Registration, lifting and retargeting: the files whose tests are of the extension, and not of the checkout around it."""
 HERE = bool(ZIP) or IN_PROGRAM
 """Whether the tests of this run are of an installed extension, not of the checkout."""
 
@@ -30,6 +33,11 @@ class _Alias(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         sys.modules[module.__name__] = importlib.import_module(EXTENSION + module.__name__.removeprefix("poselift"))
+
+
+def other_files() -> list[str]:
+    """Return the test files that are not for an installed extension."""
+    return [path.name for path in Path(__file__).parent.glob("test_*.py") if path.stem not in TESTS]
 
 
 def use_extension() -> None:
