@@ -147,6 +147,8 @@ class _Foreman(threading.Thread):
                 **_APART,
             )
             self.processes.add(self._worker.pid)
+            if self._stopped.is_set():  # meanwhile: `stop` could not see this one yet
+                self._worker.terminate()
             if _answer(self._worker) is not None:
                 self._stillborn = 0
                 break

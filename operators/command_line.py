@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.arguments = list(sys.argv[2:] if arguments is None else arguments[1:])
     command: Callable[[argparse.Namespace], int] = options.run
     try:
-        with stoppable(), results_alone():
+        with stoppable(), results_alone(getattr(options, "quiet", False)):
             return command(options)
     except PoseliftError as error:
         say(f"poselift: {error}")

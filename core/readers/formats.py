@@ -114,7 +114,8 @@ def _recognised(form: Format, source: Source) -> bool:
 def find_clips(path: Path) -> list[Path]:
     """Return the clips in a folder, in order of their names, or the path itself where it is a clip.
 
-    A folder of frame files is one clip; any other folder is searched, one level deep, for files and folders that are.
+    A folder of frame files is one clip; any other folder is searched, one level deep, for files and folders that are, and are
+    no motions: those have been lifted.
     Raises `ReadError` where there is none.
     """
     if not path.is_dir() or _is_frames(path):
@@ -140,10 +141,15 @@ def _is_clip(path: Path) -> bool:
     if path.suffix.lower() not in ENDINGS:
         return False
     try:
-        return bool(detect_format(path))
+        return bool(detect_format(path)) and not _is_motion(path)
     except (PoseliftError, OSError):
         # A broken clip is named when it is read, not passed over; what merely is something else is.
         return path.suffix.lower() in _SURE and not _is_something_else(path)
+
+
+def _is_motion(path: Path) -> bool:
+    """Whether a file is what a lift has written."""
+    return path.suffix.lower() == ".npz" and "joints_world" in numpy_files.members(path)
 
 
 _SURE = (".json", ".npz", ".npy", ".h5", ".hdf5")
