@@ -103,6 +103,9 @@ def test_a_lift_onto_the_users_rig_is_a_lift_and_then_a_retarget(bpy, clips, tmp
         assert (bpy.context.scene.frame_start, bpy.context.scene.frame_end) == (1, 12)
     assert len(curves[0]) > 40 and curves[0] == curves[1]
     assert main(["lift", clip, "-o", one, "--onto", str(tmp_path / "none.blend"), *CAMERA, "-q"]) == 2
+    before = rig.read_bytes()
+    assert main(["lift", clip, "-o", str(rig), "--onto", str(rig), *CAMERA, "-q"]) == 2
+    assert rig.read_bytes() == before
 
 
 def test_standard_output_has_the_report_alone_whatever_blender_prints(clips, tmp_path):
