@@ -272,7 +272,7 @@ class _Run:
 
         def cost(focal: float) -> float:
             lens = replace(camera, fx=focal, fy=focal)
-            return self._performer(part.replace(intrinsics=lens), lifter, fps, quiet=True)[1].free_cost()
+            return self._performer(part.replace(intrinsics=lens), lifter, fps, quiet=True)[1].unexplained()
 
         focal, deviation = estimate_focal(cost, camera.fx, max(camera.width, camera.height), fps, self.advance)
         self.report.focal_uncertainty = round(100 * deviation, 1)

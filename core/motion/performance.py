@@ -19,6 +19,7 @@ from ..rotation import normalised
 from ..skeleton import Skeleton
 from . import bones, contacts, world
 from .balance import balanced_up
+from .focal import sliding
 from .problem import Problem
 from .root import place_root
 from .solve import Evidence, Ground, SolveSettings, solve_track
@@ -152,11 +153,15 @@ class Performer:
         scale = level / min(self._first_level(joints, up), -1e-6)
         return self.height * scale if 1 / LIKE <= scale <= LIKE else None
 
-    def free_cost(self) -> float:
-        """Return what is left unexplained by a solve without a floor: by which lenses are compared."""
+    def unexplained(self) -> float:
+        """Return what a solve without a floor leaves unexplained, and how feet slide in it: by which lenses are compared."""
         settings = replace(self.settings, iterations=COMPARING_STEPS)
         direction, path = solve_track(self.evidence, self.start, settings, self.device)
-        return Problem(self.evidence, direction, path, self.settings, None, self.device).cost()
+        cost = Problem(self.evidence, direction, path, self.settings, None, self.device).cost()
+        if not self._has_feet() or self.mode in ("never", "ground"):
+            return cost
+        seen = self.scores[:, self.feet] > 0
+        return cost + sliding(self._joints(direction, path)[:, self.feet], seen, path, self.fps, self.size)
 
     def _joints(self, direction: Array, path: Array) -> Array:
         return bones.pose_from_directions(direction, self.evidence.lengths, self.skeleton) + path[:, None]
