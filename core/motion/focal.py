@@ -49,7 +49,8 @@ def estimate_focal(
         if progress:
             progress((number + 1) / TRIED)
     fine = np.linspace(places[0], places[-1], FINE)
-    unlikely = Polynomial.fit(places, costs, BENDS)(fine) + 0.5 * ((fine - np.log(usual)) / USUAL_SPREAD) ** 2
+    curve = Polynomial.fit(places, costs, BENDS)  # type: ignore[no-untyped-call]
+    unlikely = curve(fine) + 0.5 * ((fine - np.log(usual)) / USUAL_SPREAD) ** 2
     share = np.exp(unlikely.min() - unlikely)
     share /= share.sum()
     mean = float(share @ fine)
