@@ -46,6 +46,7 @@ class LiftSettings:
     actor_height: metres; None for the usual one of the weights' skeleton. device: 'auto', 'cpu', 'cuda' or 'mps'.
     weights: a name or a file.
     fps, image_size, intrinsics, fov (radians over the larger side): override or supply what the track does not say.
+    verticals: directions in the camera's frame of which one may be up: that near what the body tells is taken, or none.
     smoothing: strength of the solve's smoothing, 0 for none, 1 for the usual.
     contacts: 'auto' (feet stay where they are found to stand), 'always' (both stand all the time), 'never' (no floor holds
     anything), 'ground' (a floor that no foot goes below, but that holds none).
@@ -60,6 +61,7 @@ class LiftSettings:
     image_size: tuple[int, int] | None = None
     fov: float | None = None
     intrinsics: Intrinsics | None = None
+    verticals: tuple[tuple[float, float, float], ...] = ()
     smoothing: float = 1.0
     contacts: str = "auto"
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
@@ -213,7 +215,9 @@ class _Run:
                     self.report.notes.append(f"taken to be {height:.2f} m tall, so as to stand on the first one's floor.")
             pose, rotation = lifted.pose, lifted.rotation
         with self.stage("solve", 0.4, 0.95):
-            performance = performer.perform(self.advance, floor)
+            performance = performer.perform(self.advance, floor, settings.verticals)
+            if performance.vertical is not None:
+                self.report.notes.append("the calibration's world says which way is up.")
             joints, lengths = performance.joints, performance.lengths
         with self.stage("camera", 0.95, 1.0):
             if first is not None:

@@ -168,6 +168,8 @@ def test_a_long_way_leads_neither_up_nor_down(scene):
     lean = matrix_from_axis_angle(np.array([1.0, 0.0, 0.0]), np.array(np.radians(8))) @ vertical
     path = np.stack([0 * away, -bob, 3 + away], -1)
     assert np.degrees(angle_between(runner._level_way(path, lean), vertical)) < 1.5
+    leaning = matrix_from_axis_angle(np.array([1.0, 0.0, 0.0]), np.array(np.radians(14))) @ vertical
+    assert np.degrees(angle_between(runner._level_way(path, leaning), vertical)) < 1.5
     short = path * [1, 1, 0.2]
     assert np.array_equal(runner._level_way(short, lean), lean)
 
@@ -229,6 +231,16 @@ def test_the_likeliest_lens_lies_between_evidence_and_what_is_usual():
     size = np.r_[np.ones(300), np.linspace(1, 2, 100), np.ones(300)]
     told = focal.telling_frames(size)
     assert told.start <= 300 and told.stop >= 400
+
+
+def test_a_vertical_that_is_told_is_up_where_the_body_says_nearly_so(scene):
+    up = scene[3]
+    away, near = matrix_from_axis_angle(np.tile([0.0, 0.0, 1.0], (2, 1)), np.radians([60, 8])) @ up
+    found = performer(scene, 2.0).perform(None, None, (tuple(away), tuple(near)))
+    assert found.vertical == 1 and np.degrees(angle_between(found.up, near)) < 0.01
+    assert found.level is not None and found.contacts.any()
+    own = performer(scene, 2.0).perform(None, None, (tuple(away),))
+    assert own.vertical is None and np.degrees(angle_between(own.up, up)) < 2
 
 
 def test_feet_slide_under_a_lens_that_is_too_long_or_too_short(scene):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import TrackError
 from ..interpolation import over_time
 from ..lifter.anatomy import body_frame
+from ..metrics import angle_between
 from ..rig.bones import bone_table
 from ..rig.rest import rest_pose
 from ..rotation import normalised
@@ -36,10 +37,12 @@ LONG_WAY = 1.5
 """Metres, at usual height, over which people are taken to walk on the level."""
 FIRST_SLOW = 0.5
 """Metres per second of a foot, at usual height, that tells a third as much about the floor as a still one."""
-FIRST_SHARE = 0.1
-"""Of the time in which a foot is slow, how much may be spent below the floor's first guess."""
 LIKE = 1.2
 """Times as tall or small as each other people of one clip may be."""
+AGREE = np.radians(20)
+"""How far a direction that is said to be vertical may lie from what the body tells: who leans all the time is nearer."""
+SURE = 1e-6
+"""Radians that such a direction is taken to be off."""
 HARDLY = 0.05
 """Share of frames up to which a leg is taken never to be seen."""
 ENOUGH = 0.2
@@ -51,7 +54,7 @@ class Performance:
     """What the solve found, in the camera's frame.
 
     joints: (T, J, 3) metres; path: (T, 3) of the root; lengths: (J,); up: (3,); level: up . x of the floor, None where no feet
-    were seen; contacts: (T, F) of the skeleton's feet.
+    were seen; contacts: (T, F) of the skeleton's feet; vertical: the number of the vertical that `up` was taken from, if any.
     """
 
     joints: Array
@@ -60,6 +63,7 @@ class Performance:
     up: Array
     level: float | None
     contacts: Mask
+    vertical: int | None = None
 
 
 class Performer:
@@ -93,19 +97,27 @@ class Performer:
         self.start = over_time(path, good)
         self.evidence = Evidence(direction, lengths, rays, scores, skeleton, fps, tremble(rays, self.start[:, 2]))
 
-    def perform(self, progress: Callable[[float], None] | None = None, floor: tuple[Array, float] | None = None) -> Performance:
-        """Run all stages. progress: gets the share done; may raise to stop. floor: up (3,) and level where they are known."""
+    def perform(
+        self,
+        progress: Callable[[float], None] | None = None,
+        floor: tuple[Array, float] | None = None,
+        verticals: Sequence[Sequence[float]] = (),
+    ) -> Performance:
+        """Run all stages. progress: gets the share done; may raise to stop. floor: up (3,) and level where they are known;
+        verticals: (3,) directions one of which may be up: it is, where the body's own uprightness says nearly the same.
+        """
 
         def part(first: float, last: float) -> Callable[[float], None] | None:
             return (lambda share: progress(first + (last - first) * share)) if progress else None
 
         direction, path = solve_track(self.evidence, self.start, self.settings, self.device, part(0.0, 0.5))
         joints = self._joints(direction, path)
-        if floor is None:
-            up = self._level_way(path, world.up_in_camera(joints, self.scores, self.rotation, self.skeleton))
-        else:
-            up = floor[0]
-        body = up
+        up = floor[0] if floor else world.up_in_camera(joints, self.scores, self.rotation, self.skeleton)
+        vertical = None if floor else _vertical_near(up, verticals)
+        if vertical is not None:
+            up = np.array(verticals[vertical], float)
+        known = floor is not None or vertical is not None
+        body = up = up if known else self._level_way(path, up)
         hidden = self._hidden_legs()
         if hidden:
             direction = self._rested(direction, joints, up, hidden)
@@ -113,7 +125,7 @@ class Performer:
             joints = self._joints(direction, path)
         found, level = np.zeros((len(joints), len(self.feet)), bool), None
         if self.mode != "never" and self._has_feet():
-            if floor is None:
+            if not known:
                 up = world.levelled(joints, self.scores, up, self.skeleton, self.fps, self.height)
             level = floor[1] if floor else self._first_level(joints, up)
             free = joints[:, self.feet]  # once held, a foot is slow and low: only the free solve tells which ones were
@@ -123,9 +135,9 @@ class Performer:
                     if round_:  # the feet that were not held are told better where the others were
                         found = self._contacts(joints[:, self.feet], up, level, near) & (found | ~held)
                     if found.any() and floor is None:
-                        up = self._balanced(joints, found, body) if self._on_two_legs else up
-                        feet, weight = joints[:, self.feet], found.astype(float)
-                        up, level = contacts.fit_floor(feet, weight, self.stands, up, self.fps, self.size)
+                        up = self._balanced(joints, found, body) if self._on_two_legs and not known else up
+                        feet, weight, tilt = joints[:, self.feet], found.astype(float), SURE if known else contacts.TILT
+                        up, level = contacts.fit_floor(feet, weight, self.stands, up, self.fps, self.size, tilt)
                 if (
                     floor is None and not found.any()
                 ):  # what single slow frames say of the slope is worth less than the body and its way
@@ -139,7 +151,7 @@ class Performer:
                     part(0.5 + 0.5 * round_ / ROUNDS, 0.5 + 0.5 * (round_ + 1) / ROUNDS), ground, direction,
                 )  # fmt: skip
                 joints = self._joints(direction, path)
-        return Performance(joints, path, self.evidence.lengths, up, level, found)
+        return Performance(joints, path, self.evidence.lengths, up, level, found, vertical)
 
     def height_on(self, up: Array, level: float) -> float | None:
         """Return the height in metres with which the body stands on a floor; None where that would be no such body's.
@@ -211,7 +223,7 @@ class Performer:
         return balanced_up(joints, lengths, contact, self.feet, self.skeleton, self.fps, self.height, body)
 
     def _first_level(self, joints: Array, up: Array) -> float:
-        """Return the low end of the lower foot's heights while it is slow, less the foot's own."""
+        """Return the height at which the lower foot is most while it is slow, less the foot's own."""
         feet = joints[:, self.feet]
         heights = feet @ up - self.stands
         lower = heights.argmin(1)[:, None]
@@ -219,7 +231,7 @@ class Performer:
         slow = np.exp(-((speed / (FIRST_SLOW * self.size**0.5)) ** 2)) + 1e-6
         weight = np.where(self.scores[:, self.feet] > 0, slow, 1e-9)
         low, weight = (np.take_along_axis(x, lower, 1)[:, 0] for x in (heights, weight))
-        return contacts.weighted_quantile(low, weight, FIRST_SHARE)
+        return contacts.most_common(low, weight, contacts.UNEVEN * self.size)
 
     def _contacts(self, feet: Array, up: Array, level: float, near: float) -> Mask:
         if self.mode == "always":
@@ -229,3 +241,9 @@ class Performer:
         heights = feet @ up - level - self.stands
         tremble_of_feet = self.evidence.noise[list(self.feet)]
         return contacts.find_contacts(feet, seen, heights, tremble_of_feet, self.fps, self.size, near)
+
+
+def _vertical_near(up: Array, verticals: Sequence[Sequence[float]]) -> int | None:
+    """Return which of some directions is nearest to `up` (3,), if it is near."""
+    angles = [float(angle_between(up, np.array(direction, float))) for direction in verticals]
+    return int(np.argmin(angles)) if angles and min(angles) < AGREE else None
