@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from poselift.core.metrics import acceleration_error, aligned_per_clip, angle_be
 from poselift.core.motion import bones
 from poselift.core.motion.motion import Motion
 from poselift.core.motion.root import place_root
+from poselift.core.motion.solve import OVERLAP, WINDOW
 from poselift.core.pipeline import LiftSettings, lift
 from poselift.core.rotation import matrix_from_axis_angle, procrustes
 from poselift.core.skeleton import HUMAN17, extended
@@ -246,13 +248,45 @@ def unknown_lens(case: Case, track: KeypointTrack) -> Numbers:
     return {"focal": 100 * abs(off - 1), "focal told": told, "focal within": float(abs(np.log(off)) < np.log1p(told / 100))}
 
 
-def solve_seconds(case: Case, frames: int = SPEED_FRAMES) -> float:
-    """Return the seconds that a solve of so many frames takes: a clip's noisy keypoints there and back again, often enough."""
+def long_clip(case: Case, frames: int) -> tuple[KeypointTrack, Array]:
+    """Return a clip's noisy keypoints there and back again, to so many frames, and which frame of the clip each is."""
     track = case.track("detector", 0)
-    there = np.concatenate([np.arange(len(track)), np.arange(len(track))[::-1]])
-    long = np.resize(there, frames)
-    motion = lift(track.replace(keypoints=track.keypoints[long], scores=track.scores[long]), LiftSettings(device="cpu"))
+    number = np.resize(np.concatenate([np.arange(len(track)), np.arange(len(track))[::-1]]), frames)
+    dice = np.random.default_rng(0)
+    trembling = track.keypoints[number] + dice.normal(scale=0.5, size=(frames, *track.keypoints.shape[1:]))
+    return track.replace(keypoints=trembling, scores=track.scores[number]), number
+
+
+def solve_seconds(case: Case, frames: int = SPEED_FRAMES) -> float:
+    """Return the seconds that a solve of so many frames takes."""
+    motion = lift(long_clip(case, frames)[0], LiftSettings(device="cpu"))
     return float(motion.report.seconds["solve"] + motion.report.seconds["camera"])
+
+
+def tell_long(case: Case, frames: int) -> None:
+    """Lift a fifth of so many frames, then all of them; print time, memory, and how windows join.
+
+    Seams are the frames that two windows share. Their acceleration error against the truth is compared with that of the rest,
+    apart from the frames at which the clip turns back.
+    """
+    print(f"\n{'frames':>10}{'lift s':>10}{'solve s':>10}{'peak MiB':>10}{'seams':>10}{'rest':>10}  m/s2 of acceleration error")
+    for length in (frames // 5, frames):
+        track, number = long_clip(case, length)
+        motion = lift(track, LiftSettings(actor_height=case.height, device="cpu"))
+        seen = (case.truth @ case.rotation.T + case.translation)[number]
+        off = np.diff(motion.joints_camera - seen, n=2, axis=0) * case.clip.fps**2
+        error = np.linalg.norm(off, axis=-1).mean(-1)
+        middle = np.arange(1, length - 1)
+        turning = np.abs(number[2:] - number[1:-1]) + np.abs(number[1:-1] - number[:-2]) != 2
+        turning |= number[2:] == number[:-2]
+        plain = np.convolve(turning, np.ones(11), "same") == 0
+        seam = (middle >= WINDOW - OVERLAP) & (middle % (WINDOW - OVERLAP) < OVERLAP)
+        seconds = motion.report.seconds
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"{length:10}{seconds['lift']:10.1f}{seconds['solve']:10.1f}{peak:10.0f}"
+            f"{error[seam & plain].mean():10.2f}{error[~seam & plain].mean():10.2f}"
+        )
 
 
 # What is shown: name, unit, bar (None: only told), condition it is for ("" all), and how a bar is read.
@@ -329,12 +363,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--conditions", nargs="+", default=["exact", "detector"])
     parser.add_argument("--no-focal", action="store_true", help="leave out the clips without a known camera")
+    parser.add_argument("--long", type=int, metavar="FRAMES", help="instead, lift so many frames: time, memory, seams")
     parser.add_argument("--each", action="store_true", help="print every clip")
     options = parser.parse_args()
     if not options.data.is_file():
         print(f"skipped: there is no {options.data}")
         return 0
     clips = read_clips(options.data, FEET)
+    if options.long:
+        tell_long(max(cases(clips, options.seed), key=lambda case: len(case.joints)), options.long)
+        return 0
     if not options.all:
         clips = [clips[i] for i in np.unique(np.linspace(0, len(clips) - 1, options.clips).round().astype(int))]
     begin, missed, out = time.perf_counter(), 0, {}
