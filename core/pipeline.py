@@ -221,11 +221,11 @@ class _Run:
             joints, lengths = performance.joints, performance.lengths
         with self.stage("camera", 0.95, 1.0):
             if first is not None:
-                turn, shift = first.camera_rotation, first.camera_translation
+                turn, shift = (_every_frame(x[0], len(track)) for x in (first.camera_rotation, first.camera_translation))
             elif settings.camera_mode == "static":
                 up, level = performance.up, performance.level
                 r, t = world.static_camera(joints, track.scores, up, skeleton, self.report.actor_height, level)
-                turn, shift = np.tile(r, (len(track), 1, 1)), np.tile(t, (len(track), 1))
+                turn, shift = (_every_frame(x, len(track)) for x in (r, t))
             else:
                 at_rest = rest_pose(bone_table(skeleton, joints), lengths).joints
                 turn, shift = world.orbit_camera(performance.path, rotation, float(at_rest[skeleton.root, 2]), fps)
@@ -345,6 +345,11 @@ class _Run:
         report.spans_without_evidence = [
             [track.first_frame + int(a), track.first_frame + int(b) - 1] for a, b in zip(edges[::2], edges[1::2], strict=True)
         ]
+
+
+def _every_frame(one: Array, frames: int) -> Array:
+    """Return what holds for one frame for all of them, along a new first axis."""
+    return np.tile(one, (frames, *(1,) * one.ndim))
 
 
 def _floor_of(motion: Motion) -> tuple[Array, float]:

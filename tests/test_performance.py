@@ -20,7 +20,7 @@ from poselift.core.motion.banded import solve_banded
 from poselift.core.motion.performance import Performer
 from poselift.core.motion.solve import SolveSettings
 from poselift.core.motion.tremble import tremble
-from poselift.core.pipeline import LiftSettings, lift
+from poselift.core.pipeline import LiftSettings, lift, lift_people
 from poselift.core.rotation import matrix_from_axis_angle
 from poselift.core.skeleton import HUMAN17
 from poselift.core.track import KeypointTrack
@@ -271,6 +271,34 @@ def test_a_lift_marks_what_it_has_no_evidence_for_and_reports_itself(scene):
     assert {"contacts", "evidence"} <= set(motion.arrays())
     assert any("slide" in line for line in motion.report.lines())
     assert np.degrees(angle_between(motion.camera_rotation[0] @ [0, 0, 1.0], up)) < 3
+
+
+def test_people_of_three_sizes_share_one_floor_one_of_them_without_legs():
+    intrinsics, rotation, translation = camera()
+    walk, _ = animate(FRAMES, FPS)
+    sizes, places = (1.0, 0.88, 1.1), ((0.0, 0.0), (-1.6, 1.8), (1.3, -0.9))  # by 1.75 m; metres over the floor
+    truth, tracks = [], []
+    for size, (x, y), late in zip(sizes, places, (0, 70, 130), strict=True):
+        joints = size * np.roll(walk, late, 0)[late:] if late else size * walk
+        seen = (joints + [x, y, 0.0]) @ rotation.T + translation
+        noise = np.random.default_rng(late).normal(scale=2.0, size=(*seen.shape[:2], 2))
+        keypoints, scores = project(seen, intrinsics) + noise, np.ones(seen.shape[:2])
+        if late == 130:
+            keypoints[:, LEGS], scores[:, LEGS] = np.nan, 0.0
+        truth.append(seen)
+        tracks.append(KeypointTrack(keypoints, scores, HUMAN17, fps=Fraction(30), intrinsics=intrinsics))
+    motions = lift_people(tracks, LiftSettings(actor_height=HEIGHT, device="cpu"))
+    for motion, seen, size in zip(motions, truth, sizes, strict=True):
+        assert np.array_equal(motion.camera_rotation[0], motions[0].camera_rotation[0])
+        assert np.array_equal(motion.camera_translation[0], motions[0].camera_translation[0])
+        assert motion.report.actor_height == pytest.approx(size * HEIGHT, rel=0.05)
+        upper = [j for j in range(17) if j not in LEGS]
+        off = np.linalg.norm(motion.joints_camera - seen, axis=-1)[:, upper].mean()
+        assert off < (0.05 if motion is not motions[2] else 0.12) * seen[:, 0, 2].mean()
+        soles = motion.joints_world[:, ANKLES, 2] - 0.045 * motion.report.actor_height
+        assert soles.min() > -0.08 and abs(np.percentile(soles.min(1), 30)) < 0.06
+        assert motion.contacts.any() == (motion is not motions[2])
+    assert "tall" in "".join(motions[2].report.notes)
 
 
 def test_an_unknown_lens_is_estimated_and_its_uncertainty_told(scene):

@@ -156,14 +156,20 @@ class Performer:
     def height_on(self, up: Array, level: float) -> float | None:
         """Return the height in metres with which the body stands on a floor; None where that would be no such body's.
 
-        Seen through one camera, a body of another size is that much nearer or farther, and its feet higher or lower.
+        Seen through one camera, a body of another size is that much nearer or farther, and its feet higher or lower. Legs that
+        the clip never shows are taken to stand under the body; where they could not (who sits has none there), nothing is told.
         """
-        if not self._has_feet():
+        hidden = [] if self._has_feet() else self._hidden_legs()
+        if not self._has_feet() and not hidden:
             return self.height
         settings = replace(self.settings, iterations=COMPARING_STEPS)
-        joints = self._joints(*solve_track(self.evidence, self.start, settings, self.device))
+        direction, path = solve_track(self.evidence, self.start, settings, self.device)
+        joints = self._joints(direction, path)
+        if hidden:
+            joints = self._joints(self._rested(direction, joints, up, hidden), path)
         scale = level / min(self._first_level(joints, up), -1e-6)
-        return self.height * scale if 1 / LIKE <= scale <= LIKE else None
+        like = 1 / LIKE <= scale <= LIKE
+        return self.height * scale if like else self.height if hidden else None
 
     def unexplained(self) -> float:
         """Return what a solve without a floor leaves unexplained, and how feet slide in it: by which lenses are compared."""
