@@ -112,46 +112,50 @@ class Performer:
 
         direction, path = solve_track(self.evidence, self.start, self.settings, self.device, part(0.0, 0.5))
         joints = self._joints(direction, path)
-        up = floor[0] if floor else world.up_in_camera(joints, self.scores, self.rotation, self.skeleton)
-        vertical = None if floor else _vertical_near(up, verticals)
+        body = floor[0] if floor else world.up_in_camera(joints, self.scores, self.rotation, self.skeleton)
+        vertical = None if floor else _vertical_near(body, verticals)
+        sure = floor is not None or vertical is not None
         if vertical is not None:
-            up = np.array(verticals[vertical], float)
-        known = floor is not None or vertical is not None
-        body = up = up if known else self._level_way(path, up)
+            body = np.array(verticals[vertical], float)
+        elif not sure:
+            body = self._level_way(path, body)
         hidden = self._hidden_legs()
         if hidden:
-            direction = self._rested(direction, joints, up, hidden)
-            self.evidence = replace(self.evidence, direction=self._rested(self.evidence.direction, joints, up, hidden))
+            direction = self._rested(direction, joints, body, hidden)
+            self.evidence = replace(self.evidence, direction=self._rested(self.evidence.direction, joints, body, hidden))
             joints = self._joints(direction, path)
-        found, level = np.zeros((len(joints), len(self.feet)), bool), None
+        up, level, found = body, None, np.zeros((len(joints), len(self.feet)), bool)
         if self.mode != "never" and self._has_feet():
-            if not known:
-                up = world.levelled(joints, self.scores, up, self.skeleton, self.fps, self.height)
+            up = body if sure else world.levelled(joints, self.scores, body, self.skeleton, self.fps, self.height)
             level = floor[1] if floor else self._first_level(joints, up)
             free = joints[:, self.feet]  # once held, a foot is slow and low: only the free solve tells which ones were
+            settings = replace(self.settings, iterations=GROUNDED_STEPS)
             for round_ in range(ROUNDS):
                 for near in contacts.NEARER if not round_ else contacts.NEARER[-1:]:
                     held, found = found, self._contacts(free, up, level, near)
                     if round_:  # the feet that were not held are told better where the others were
                         found = self._contacts(joints[:, self.feet], up, level, near) & (found | ~held)
-                    if found.any() and floor is None:
-                        up = self._balanced(joints, found, body) if self._on_two_legs and not known else up
-                        feet, weight, tilt = joints[:, self.feet], found.astype(float), SURE if known else contacts.TILT
-                        up, level = contacts.fit_floor(feet, weight, self.stands, up, self.fps, self.size, tilt)
-                if (
-                    floor is None and not found.any()
-                ):  # what single slow frames say of the slope is worth less than the body and its way
-                    up, level = body, self._first_level(joints, body)
-                ground = Ground(
-                    up, level, self.feet, self.stands, found.astype(float), pinned=self.mode != "ground",
-                )  # fmt: skip
-                settings = replace(self.settings, iterations=GROUNDED_STEPS)
+                    if floor is None:
+                        up, level = self._floor_under(joints, found, up, level, body, sure)
+                ground = Ground(up, level, self.feet, self.stands, found.astype(float), pinned=self.mode != "ground")
                 direction, path = solve_track(
                     self.evidence, path, settings, self.device,
                     part(0.5 + 0.5 * round_ / ROUNDS, 0.5 + 0.5 * (round_ + 1) / ROUNDS), ground, direction,
                 )  # fmt: skip
                 joints = self._joints(direction, path)
         return Performance(joints, path, self.evidence.lengths, up, level, found, vertical)
+
+    def _floor_under(self, joints: Array, found: Mask, up: Array, level: float, body: Array, sure: bool) -> tuple[Array, float]:
+        """Return up (3,) and the floor's level as the feet tell that are found to stand. sure: up is known.
+
+        Where none is, what single slow frames say of the slope is worth less than the body and its way.
+        """
+        if not found.any():
+            return body, self._first_level(joints, body)
+        if self._on_two_legs and not sure:
+            up = self._balanced(joints, found, body)
+        feet, tilt = joints[:, self.feet], SURE if sure else contacts.TILT
+        return contacts.fit_floor(feet, found.astype(float), self.stands, up, self.fps, self.size, tilt)
 
     def height_on(self, up: Array, level: float) -> float | None:
         """Return the height in metres with which the body stands on a floor; None where that would be no such body's.
