@@ -56,6 +56,8 @@ UPRIGHT = 30.0
 STANDS, LEAVES, LEVEL = 0.15, 0.35, 0.04
 """A true foot stands from where it is slower than the first to where it is faster than the second (metres per second), no more
 metres than the third above where it usually stands."""
+FLIPPED = (5, 0.6)
+"""Frames, and share of its length, from where on a limb's bone is counted as flipped in depth."""
 DEPTH_MOTION = 1.25
 """A clip has depth motion where the root is so many times as far from the camera at its farthest as at its nearest."""
 SPEED_FRAMES, SPEED_BAR = 1000, 5.0
@@ -182,6 +184,7 @@ def measure(case: Case, motion: Motion, clean: Array) -> Numbers:
         "reprojection": float(np.nanmedian(motion.reprojection_error)),
         "reprojection of truth": float(np.nanmedian(noise)),
     }  # fmt: skip
+    numbers["flipped raw"], numbers["flipped"] = (100 * flipped_share(joints, seen) for joints in (raw, solved))
     up = case.rotation @ [0, 0, 1]
     numbers["up"] = float(np.degrees(angle_between(motion.camera_rotation[0] @ [0, 0, 1], up)))
     if contact.sum() >= 5:
@@ -207,6 +210,23 @@ def measure(case: Case, motion: Motion, clean: Array) -> Numbers:
             numbers[f"path scale{extra}"] = 100 * abs(float(scale) - 1)
             numbers[f"path shape{extra}"] = 100 * float(off.mean()) / length
     return numbers
+
+
+def flipped_share(joints: Array, truth: Array) -> float:
+    """Return the share of (frame, limb bone) in which a bone points away from the camera instead of to it, or the other way.
+
+    Both (T, J, 3) in the camera frame. Counted are stretches of `FLIPPED[0]` frames and more in which the depth along it is off
+    by `FLIPPED[1]` of the length: less is an inexact pose, shorter a slip.
+    """
+    bones_of_limbs = [pair for h in HUMAN17.hinges for pair in ((h.before, h.joint), (h.joint, h.after))]
+    wrong = 0
+    for parent, child in bones_of_limbs:
+        a, b = (x[:, HUMAN17.index(child)] - x[:, HUMAN17.index(parent)] for x in (joints, truth))
+        ours, true = (x[:, 2] / np.linalg.norm(x, axis=-1) for x in (a, b))
+        edges = np.diff(np.concatenate([[0], ((ours * true < 0) & (np.abs(ours - true) > FLIPPED[1])).astype(int), [0]]))
+        lengths = np.flatnonzero(edges < 0) - np.flatnonzero(edges > 0)
+        wrong += int(lengths[lengths >= FLIPPED[0]].sum())
+    return wrong / (len(joints) * len(bones_of_limbs))
 
 
 def _mean_lengths(poses: Array) -> Array:
@@ -301,6 +321,7 @@ ROWS: tuple[tuple[str, str, dict[str, float]], ...] = (
     ("contact f1", "", {"exact": 0.9, "detector": 0.9}),
     ("floor", "cm", {"exact": 3.0, "detector": 3.0}),
     ("up", "deg", {"exact": 3.0, "detector": 3.0}),
+    ("flipped", "% of limbs", {}),
     ("root", "mm", {}),
     ("path scale", "%", {"exact": 5.0, "detector": 5.0}),
     ("path shape", "% of path", {"exact": 5.0, "detector": 5.0}),
@@ -333,10 +354,10 @@ def summary(results: list[tuple[Case, Numbers]], condition: str) -> dict[str, tu
                 if condition != "exact"
                 else np.array([])
             )
-        elif name == "focal within":
-            inside = column(name)
-            if len(inside):
-                table[name] = (float(inside.mean()), nan, nan)
+        elif name in ("focal within", "flipped"):
+            told, plain = column(name), column(f"{name} raw")
+            if len(told):
+                table[name] = (float(told.mean()), nan, float(plain.mean()) if len(plain) else nan)
             continue
         elif name == "contact f1":
             hits, false, missed = (column(f"contact {k}", upright=True).sum() for k in ("hits", "false", "missed"))
