@@ -36,10 +36,12 @@ def link(found: Detections, max_gap: int | None = None, fps: float | None = None
     people = np.full(len(found), -1)
     single = np.flatnonzero(~duplicates(found))
     follower, usual = _followers(found, single)
-    tempo = Tempo.of(found, follower, rate)
-    chains = join(found, _pieces(found, single, follower), gap, tempo)
-    chains = rejoin(found, untangle(found, chains, tempo, usual), gap, tempo)
-    chains = mend(found, chains, tempo)
+    chains = _pieces(found, single, follower)
+    if len(chains) > 1:
+        tempo = Tempo.of(found, follower, rate)
+        chains = join(found, chains, gap, tempo)
+        chains = rejoin(found, untangle(found, chains, tempo, usual), gap, tempo)
+        chains = mend(found, chains, tempo)
     for number, chain in enumerate(sorted(chains, key=lambda c: c[0])):
         people[chain] = number
     return people

@@ -10,7 +10,7 @@ import numpy as np
 from ..skeleton import Skeleton
 from ..track import KeypointTrack
 from .choosing import prominence
-from .detections import BLOCK, Detections, Floats, Indices, rank_in_frame
+from .detections import BLOCK, Detections, Floats, Indices, beyond
 from .linking import link
 
 MAX_PEOPLE_PER_FRAME = 50
@@ -38,7 +38,7 @@ def to_tracks(
     notes = list(common.pop("notes", ()))
     people = found.identities
     if people is None:
-        crowd = rank_in_frame(found) >= MAX_PEOPLE_PER_FRAME
+        crowd = beyond(found, MAX_PEOPLE_PER_FRAME)
         if crowd.any():
             notes.append(f"detections beyond {MAX_PEOPLE_PER_FRAME} in one frame, left out: {crowd.sum()}.")
             found = found.take(~crowd)
