@@ -46,7 +46,7 @@ def write_frames(folder: Path, frames: int, people: int, whole: bool) -> None:
     for frame in values:
         persons = []
         for person in range(people):
-            moved = frame + [600.0 * person, 0.0, 0.0]
+            moved = (frame + [600.0 * person, 0.0, 0.0]).round(6)
             parts = np.split(moved, cuts) if whole else [moved, *([np.zeros((0, 3))] * 3)]
             lists: dict[str, Any] = {"person_id": [-1]}
             lists |= {f"{name}_keypoints_2d": part.ravel().tolist() for name, part in zip(names, parts, strict=True)}

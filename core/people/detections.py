@@ -122,11 +122,11 @@ def distances(found: Detections, first: Indices, second: Indices) -> Floats:
     out = np.empty(len(first))
     for at in range(0, len(first), _SHAPES):
         i, j = first[at : at + _SHAPES], second[at : at + _SHAPES]
-        weight = found.scores.take(i, axis=0)
-        weight *= found.scores.take(j, axis=0)
+        weight = found.scores[i]
+        weight *= found.scores[j]
         np.sqrt(weight, out=weight)
-        apart = found.keypoints.take(i, axis=0)
-        apart -= found.keypoints.take(j, axis=0)
+        apart = found.keypoints[i]
+        apart -= found.keypoints[j]
         apart *= apart
         far = apart[..., 0] + apart[..., 1]
         np.sqrt(far, out=far)

@@ -42,7 +42,9 @@ def to_tracks(
         if crowd.any():
             notes.append(f"detections beyond {MAX_PEOPLE_PER_FRAME} in one frame, left out: {crowd.sum()}.")
             found = found.take(~crowd)
-        people = link(found, max_gap, common.get("fps"), body)
+    bodies = found.first_joints(body)
+    if people is None:
+        people = link(bodies, max_gap, common.get("fps"))
     by_person = np.argsort(people, kind="stable")[(people < 0).sum() :]
     members = np.split(by_person, np.flatnonzero(np.diff(people[by_person])) + 1)
     if (people < 0).any():
@@ -51,7 +53,7 @@ def to_tracks(
     short = sum(len(m) for m in members if len(m) < least)
     if short:
         notes.append(f"detections of nobody that is seen in {least} frames or more, left out: {short}.")
-    sizes, totals = found.sizes, found.totals
+    sizes, totals = bodies.sizes, found.totals
     rank = sorted((m for m in members if len(m) >= least), key=lambda m: -prominence(totals[m], sizes[m]))
     limit = max(1, MAX_TRACK_BYTES // (found.length * len(skeleton) * 24))
     if len(rank) > limit:

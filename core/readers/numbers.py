@@ -49,10 +49,11 @@ def parse_lists(lists: list[bytes], width: int) -> Floats | None:
     end = np.flatnonzero(marks)
     if len(end) != len(lists) * width or not _ends_at(raw[end], width):
         return None
-    if b"/" in text or ((raw[:-1] == _POINT) & marks[1:]).any():
+    if b"/" in text:  # alone between point and digits
         return None
-    start = np.concatenate([[0], end[:-1] + 1])
-    negative = raw[start] == _MINUS
+    start = np.zeros_like(end)
+    np.add(end[:-1], 1, out=start[1:])
+    negative = raw[start] == _MINUS if b"-" in text else np.zeros(len(end), bool)
     start += negative
     length = end - start
     odd = length > 2 * _WORD
@@ -70,7 +71,7 @@ def parse_lists(lists: list[bytes], width: int) -> Floats | None:
         values[number] = float(token) if _JSON_NUMBER.fullmatch(token) else np.inf
         if not np.isfinite(values[number]):
             return None
-    return values.reshape(len(lists), width) if np.count_nonzero(raw == _MINUS) == minuses else None
+    return values.reshape(len(lists), width) if text.count(b"-") == minuses else None
 
 
 def _ends_at(kinds: NDArray[np.uint8], width: int) -> bool:
@@ -87,10 +88,11 @@ def _decimals(raw: NDArray[np.uint8], start: Indices, length: Indices, odd: NDAr
     words: Words = np.ndarray((len(raw) - _WORD + 1,), "<u8", raw, strides=(1,))
     first = words[start]
     first[odd] = _ZERO
-    digits, places, sound = _digits(first, _FIRST[np.minimum(length, _WORD)])
-    if not sound or ((digits < 10**7) & ((places > 2) | (places == 0))).any() or (places == 1).any():
-        return None  # a zero before other digits, or no digits before the point
-    values = digits / _SCALE[places]
+    digits, places, sound = _digits(first, _FIRST.take(length, mode="clip"))
+    if not sound or (places == length).any() or (places == 1).any() or ((digits < 10**7) & (places != 2)).any():
+        return None  # a point behind or before all digits, or a zero before others
+    values = digits.astype(np.float64)
+    values /= _SCALE.take(places, mode="clip")
     long = np.flatnonzero(length > _WORD)
     if len(long):
         odd[long[places[long] == 0]] = True

@@ -19,6 +19,10 @@ WIDTHS = {"l_hand": 63, "r_hand": 63, "face": 210}
 """Numbers in OpenPose's lists beside the body's: 21 keypoints per hand, 70 in the face; in the order of the track's joints."""
 
 
+Parts = dict[str, tuple[NDArray[np.intp], NDArray[np.float64]]]
+"""Part -> which of some rows have it, and its numbers (N, 3 K)."""
+
+
 class _Growing:
     """Keypoints and scores that grow in place, so that no second copy is made in the end."""
 
@@ -27,14 +31,20 @@ class _Growing:
         self._keypoints: NDArray[np.float64] = np.zeros((0, 1, 2))
         self._scores: NDArray[np.float64] = np.zeros((0, 1))
 
-    def add(self, rows: NDArray[np.float64], share: float) -> None:
-        """Append rows (N, 3 K) of x, y, score; with them, that share of all rows is there, if it goes on as it began."""
-        rows = rows.reshape(len(rows), -1, 3)
-        count = self._count + len(rows)
-        if count > len(self._scores):
-            self._resize(max(count, min(round(count / share), 2 * count + _FIRST)), rows.shape[1])
-        self._keypoints[self._count : count], self._scores[self._count : count] = rows[..., :2], rows[..., 2]
-        self._count = count
+    def add(self, count: int, parts: Parts, places: dict[str, slice], share: float) -> None:
+        """Append rows of which each has some of the parts, at their places among the joints; the others are missing.
+
+        share: of all rows, how much is there with these, if it goes on as it began.
+        """
+        at, after = self._count, self._count + count
+        if after > len(self._scores):
+            joints = max(place.stop for place in places.values())
+            self._resize(max(after, min(round(after / share), 2 * after + _FIRST)), joints)
+        for part, (which, values) in parts.items():
+            numbers = values.reshape(len(values), -1, 3)
+            rows = slice(at, after) if len(values) == count else at + which
+            self._keypoints[rows, places[part]], self._scores[rows, places[part]] = numbers[..., :2], numbers[..., 2]
+        self._count = after
 
     def rearrange(self, columns: list[int], joints: int) -> None:
         """Make room for more joints: those that are there become `columns` of so many, the others are missing."""
@@ -51,10 +61,6 @@ class _Growing:
     def _resize(self, count: int, joints: int) -> None:
         self._keypoints.resize((count, joints, 2), refcheck=False)
         self._scores.resize((count, joints), refcheck=False)
-
-
-Parts = dict[str, tuple[NDArray[np.intp], NDArray[np.float64]]]
-"""Part -> which of some rows have it, and its numbers (N, 3 K)."""
 
 
 class Rows:
@@ -143,13 +149,7 @@ class Rows:
         if len(self.frames) and (self.hands, self.face) != (hands, face):
             columns = [column for part, place in before.items() for column in range(joints)[places[part]]]
             self._rows.rearrange(columns, joints)
-        if len(parts) == 1 == len(places):
-            self._rows.add(parts["body"][1], self.share)
-            return
-        rows = np.zeros((count, joints, 3))
-        for part, (which, values) in parts.items():
-            rows[which, places[part]] = values.reshape(len(which), -1, 3)
-        self._rows.add(rows.reshape(count, -1), self.share)
+        self._rows.add(count, parts, places, self.share)
 
     def _places(self) -> dict[str, slice]:
         """Return which columns each part has: the body, then both hands and the face where any was found."""

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,29 @@ class Shape:
     pieces: tuple[bytes, ...]
     lists: Mapping[str, tuple[int, ...]]
 
+    @cached_property
+    def _span(self) -> tuple[bytes, bytes, int, int]:
+        return self.pieces[0], self.pieces[-1], len(self.pieces[0]), -len(self.pieces[-1])
+
+    def cut(self, text: bytes) -> list[bytes] | None:
+        """Return the texts of a file's lists, in order; None where it has another shape."""
+        head, tail, start, stop = self._span
+        if not (text.startswith(head) and text.endswith(tail)):
+            return None
+        if len(self.pieces) == 2:
+            return [text[start:stop]]
+        if len(self.pieces) == 1:
+            return [] if len(text) == start else None
+        out, stop = [], stop + len(text)
+        for piece in self.pieces[1:-1]:
+            end = text.find(piece, start, stop)
+            if end < 0:
+                return None
+            out.append(text[start:end])
+            start = end + len(piece)
+        out.append(text[start:stop])
+        return out if start <= stop else None
+
 
 @dataclass
 class Run:
@@ -88,7 +112,7 @@ class Shapes:
         """Return the texts of the files' lists; None where a file has no shape that could be learned."""
         runs: list[Run] = []
         for text in texts:
-            values = _between(text, runs[-1].shape.pieces) if runs else None
+            values = runs[-1].shape.cut(text) if runs else None
             if values is None:
                 found = self._match(text) or (self._match(text) if self._study(text) else None)
                 if found is None:
@@ -101,7 +125,7 @@ class Shapes:
 
     def _match(self, text: bytes) -> tuple[Shape, list[bytes]] | None:
         for place, shape in enumerate(self._known):
-            values = _between(text, shape.pieces)
+            values = shape.cut(text)
             if values is not None:
                 if place:
                     self._known.insert(0, self._known.pop(place))
@@ -133,19 +157,3 @@ class Shapes:
         pieces = tuple(text[end:start] for end, start in zip(ends, starts, strict=True))
         lists = {part: tuple(n for n, (_, name) in enumerate(found) if name == part) for part in PARTS}
         self._known = [Shape(pieces, lists), *self._known[: _MOST - 1]]
-
-
-def _between(text: bytes, pieces: tuple[bytes, ...]) -> list[bytes] | None:
-    """Return what lies between pieces that a text consists of, in order; None where it does not."""
-    if not (text.startswith(pieces[0]) and text.endswith(pieces[-1])):
-        return None
-    if len(pieces) == 1:
-        return [] if len(text) == len(pieces[0]) else None
-    at, last, out = len(pieces[0]), len(text) - len(pieces[-1]), []
-    for piece in pieces[1:-1]:
-        end = text.find(piece, at, last)
-        if end < 0:
-            return None
-        out.append(text[at:end])
-        at = end + len(piece)
-    return [*out, text[at:last]] if at <= last else None

@@ -161,21 +161,23 @@ def frame_names(folder: Path, ending: str = ".json", but: Container[str] = ()) -
 def _alike(names: list[str]) -> FrameNames | None:
     """Return the frames of names that are alike but for their last number, which is written in one way; else None."""
     found = re.search(r"^(.*?)([0-9]{1,15})([^0-9]*)$", names[0])
-    if found is None:
+    if found is None or not "".join(names).isascii():
         return None
-    before, first, after = found.groups()
-    if not (min(names).startswith(before) and max(names).startswith(before)):  # and so do those between
-        return None
-    start, stop = len(before), -len(after) or None
-    digits = [name[start:stop] for name in names if name.endswith(after)]
-    every, lengths = "".join(digits), set(map(len, digits))
-    if len(digits) < len(names) or not (every.isascii() and every.isdecimal()) or not 0 < min(lengths) <= max(lengths) < 16:
-        return None
-    if len(lengths) > 1 and any(text[0] == "0" and len(text) > 1 for text in digits):
-        return None
-    pattern = "%d" if len(lengths) > 1 else f"%0{len(first)}d"
-    numbers = np.sort(np.fromiter(map(int, digits), np.int64, len(digits)))
-    return FrameNames(numbers, before.replace("%", "%%") + pattern + after.replace("%", "%%"), [])
+    before, after = (found[group].encode() for group in (1, 3))
+    numbers, lengths = [], set(map(len, names))
+    for length in lengths:
+        same = names if len(lengths) == 1 else [name for name in names if len(name) == length]
+        letters = np.frombuffer("".join(same).encode(), np.uint8).reshape(-1, length)
+        digits = letters[:, len(before) : length - len(after)] - np.uint8(ord("0"))
+        width = digits.shape[1]
+        if not 0 < width < 16 or digits.max() > 9 or (width > 1 < len(lengths) and not digits[:, 0].all()):
+            return None
+        if (letters[:, : len(before)] != list(before)).any() or (letters[:, length - len(after) :] != list(after)).any():
+            return None
+        numbers.append(digits @ 10 ** np.arange(width - 1, -1, -1))
+    pattern = "%d" if len(lengths) > 1 else f"%0{len(found[2])}d"
+    pattern = found[1].replace("%", "%%") + pattern + found[3].replace("%", "%%")
+    return FrameNames(np.sort(np.concatenate(numbers)), pattern, [])
 
 
 def _with_none_first(entry: tuple[int | None, str]) -> tuple[int, str]:
