@@ -124,7 +124,7 @@ def _medians(values: Floats, count: Indices) -> Floats:
 
 def _sizes(keypoints: Floats, scores: Floats) -> Floats:
     """Return (N,) diagonals of the boxes around what was seen, pixels; NaN where that is a point or nothing."""
-    places = np.ascontiguousarray(np.moveaxis(keypoints, 0, -1))
+    places = np.moveaxis(keypoints, 0, -1).copy()
     np.copyto(places, np.nan, where=~(scores.T > 0)[:, None])
     size = np.hypot(*(np.fmax.reduce(places, 0) - np.fmin.reduce(places, 0)))
     return np.where(size > 0, size, np.nan)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -74,7 +75,7 @@ class Detections:
         out = np.zeros((len(self), 3))
         for at in range(0, len(self), _SHAPES):
             # Joints first and detections last: NumPy reduces along a short last axis five times slower.
-            keypoints = np.ascontiguousarray(np.moveaxis(self.keypoints[at : at + _SHAPES], 0, -1))
+            keypoints = np.moveaxis(self.keypoints[at : at + _SHAPES], 0, -1).copy()
             scores = np.ascontiguousarray(self.scores[at : at + _SHAPES].T)
             extent = np.fmax.reduce(keypoints, 0) - np.fmin.reduce(keypoints, 0)
             out[at : at + _SHAPES, 2] = np.nan_to_num(np.hypot(*extent))
@@ -95,15 +96,29 @@ def beyond(found: Detections, most: int) -> Mask:
     return rank >= most
 
 
-def pairs(frames: Indices, step: int) -> tuple[Indices, Indices]:
-    """Return index arrays of all (i, j) with j's frame `step` after i's, of ascending frames; for step 0, i before j."""
-    start = np.searchsorted(frames, frames + step)
-    count = np.searchsorted(frames, frames + step, side="right") - start
+def pairs(frames: Indices, step: int, of: slice = slice(None)) -> tuple[Indices, Indices]:
+    """Return index arrays of all (i, j) with j's frame `step` after i's, of ascending frames; for step 0, i before j.
+
+    of: which i are looked at.
+    """
+    some = frames[of] + step
+    start = np.searchsorted(frames, some)
+    count = np.searchsorted(frames, some, side="right") - start
     first, second = expand(start, count)
+    first += of.start or 0
     if step:
         return first, second
     once = np.flatnonzero(first < second)
     return first[once], second[once]
+
+
+def whole_frames(frames: Indices) -> Iterator[slice]:
+    """Yield ascending frames in blocks, none of which ends within a frame."""
+    start = 0
+    while start < len(frames):
+        stop = int(np.searchsorted(frames, frames[min(start + BLOCK, len(frames)) - 1], side="right"))
+        yield slice(start, stop)
+        start = stop
 
 
 def expand(start: Indices, count: Indices) -> tuple[Indices, Indices]:
@@ -140,9 +155,10 @@ def distances(found: Detections, first: Indices, second: Indices) -> Floats:
 
 def duplicates(found: Detections) -> Mask:
     """Mark detections that lie on another one of the same frame with a higher total score."""
-    first, second = pairs(found.frames, 0)
-    total = found.totals
-    near = distances(found, first, second) < _DUPLICATE
     out = np.zeros(len(found), bool)
-    out[np.where(total[first] < total[second], first, second)[near]] = True
+    total = found.totals
+    for block in whole_frames(found.frames):
+        first, second = pairs(found.frames, 0, block)
+        near = distances(found, first, second) < _DUPLICATE
+        out[np.where(total[first] < total[second], first, second)[near]] = True
     return out
