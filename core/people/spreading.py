@@ -14,7 +14,7 @@ from .detections import BLOCK, Detections, Floats, Indices
 Arrays = tuple[Floats, Floats]
 """Keypoints (T, J, 2), NaN where missing, and scores (T, J), 0 where missing. Nobody can write to them."""
 
-_STEP = 1 << 23
+_STEP = 1 << 22
 """Bytes that are moved before memory is given back; a 32nd of all where that is more, as giving back may take copying."""
 
 
