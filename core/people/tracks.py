@@ -32,9 +32,10 @@ def to_tracks(
     """Link detections and return one track per person, best seen first, each as long as the clip.
 
     max_gap: frames without a detection that a person survives (default: one second). body: how many joints, from the first,
-    tell who is who (default: all). spend: whether the detections may be used up, to save memory. `common` goes to every `KeypointTrack` (source, fps, image_size, first_frame, notes ...);
-    its fps is what the linking takes for the frame rate. Pieces of fewer than three frames are left out where longer ones
-    exist, and so are the worst people beyond half a gigabyte of tracks; the notes say so. Returns [] where nobody is seen.
+    tell who is who (default: all). spend: whether the detections may be used up, to save memory. `common` goes to every
+    `KeypointTrack` (source, fps, image_size, first_frame, notes ...); its fps is what the linking takes for the frame rate.
+    Pieces of fewer than three frames are left out where longer ones exist, and so are the worst people beyond half a gigabyte
+    of tracks; the notes say so. Returns [] where nobody is seen.
     """
     somebody = found.totals > 0
     if not somebody.all():
