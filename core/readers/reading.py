@@ -92,7 +92,7 @@ def to_people(found: Reading, request: Request, path: Path) -> list[KeypointTrac
     first, length = _span(numbers, path)
     keypoints, scores, notes = checked(found.keypoints, found.scores)
     found.keypoints, found.scores = np.zeros((0, 1, 2)), np.zeros((0, 1))  # so that what was copied is freed
-    if not scores.max() > 0:
+    if not scores.max(initial=0.0) > 0:
         raise ReadError(f"nobody is seen in any of {len(np.unique(numbers))} frames (every score is 0).", path)
     size = request.image_size or found.image_size
     keypoints, more = _in_pixels(keypoints, found.shares, size, path)
