@@ -38,6 +38,7 @@ def register() -> None:
         import_keypoints,
         joints,
         lift,
+        own_weights,
         people,
         retarget,
         retarget_settings,
@@ -45,6 +46,9 @@ def register() -> None:
         torch_hint,
         torch_install,
         torch_state,
+        train,
+        training_settings,
+        weights_place,
     )
     from .torch_place import activate
 
@@ -62,7 +66,7 @@ def register() -> None:
             retarget_settings,
             retarget,
         )
-        modules += (torch_hint, torch_install, torch_state)
+        modules += (torch_hint, torch_install, torch_state, training_settings, own_weights, train)
         for part in (part for module in modules for part in module.CLASSES):
             blender.utils.register_class(part)
             _undo.append(lambda part=part: blender.utils.unregister_class(part))
@@ -70,10 +74,13 @@ def register() -> None:
         _undo.append(lambda: delattr(blender.types.Scene, "poselift"))
         blender.types.Scene.poselift_retarget = blender.props.PointerProperty(type=retarget_settings.PoseliftRetargetSettings)
         _undo.append(lambda: delattr(blender.types.Scene, "poselift_retarget"))
+        blender.types.Scene.poselift_training = blender.props.PointerProperty(type=training_settings.PoseliftTrainingSettings)
+        _undo.append(lambda: delattr(blender.types.Scene, "poselift_training"))
         menu = blender.types.TOPBAR_MT_file_import
         menu.append(import_keypoints.draw_menu)
         _undo.append(lambda: menu.remove(import_keypoints.draw_menu))
         activate()
+        weights_place.activate()
         command = blender.utils.register_cli_command("poselift", _run_command)
         _undo.append(lambda: blender.utils.unregister_cli_command(command))
     except BaseException:

@@ -183,14 +183,14 @@ class _Foreman(threading.Thread):
             self._diary = None
 
 
-def worker_command() -> list[str]:
-    """Return how this program is started again as a worker: Blender's own program where this is one, else Python."""
+def worker_command(command: str = "lift-worker") -> list[str]:
+    """Return how this program is started again for a command: Blender's own program where this is one, else Python."""
     package = __name__.rpartition(".operators.")[0]
     bpy = sys.modules.get("bpy")
     binary = bpy.app.binary_path if bpy is not None else ""
     if binary:
-        return [binary, "-b", "-c", "poselift", "lift-worker"]
-    return [sys.executable, "-m", f"{package}.operators.command_line", "lift-worker"]
+        return [binary, "-b", "-c", "poselift", command]
+    return [sys.executable, "-m", f"{package}.operators.command_line", command]
 
 
 def threads_each(jobs: int) -> dict[str, str]:

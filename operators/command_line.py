@@ -190,7 +190,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--time-limit", type=float, metavar="MINUTES", help="shorten the schedule so that training takes about so long at most"
     )
     parser.add_argument(
-        "--hold-out", type=float, metavar="SHARE", help="with --from: keep a share of the tracks, 0.2, to compare before and after"
+        "--hold-out",
+        type=float,
+        metavar="SHARE",
+        help="with --from: keep a share of the tracks, 0.2, to compare before and after",
     )
     parser.add_argument("--epoch-samples", type=int, help="poses per epoch (default: as many as the data has)")
     parser.add_argument(
@@ -216,9 +219,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=evaluate_weights)
     parser.add_argument("data", metavar="DATA", help="a motion-capture .npz that the weights were not trained on")
-    parser.add_argument(
-        "--weights", nargs="+", default=shipped(), help="names or files (default: all that come with Poselift)"
-    )
+    parser.add_argument("--weights", nargs="+", default=shipped(), help="names or files (default: all that come with Poselift)")
     parser.add_argument("--conditions", nargs="+", choices=tuple(CONDITIONS), default=(), help="what to score (default: all)")
     parser.add_argument("--by-action", action="store_true", help="print each category of motion as well")
     parser.add_argument("--cameras", type=int, default=2, help="virtual cameras per clip (default: 2)")

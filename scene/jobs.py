@@ -61,7 +61,8 @@ class Job(Generic[Result]):
     def left(self) -> float | None:
         """Seconds that the rest takes if it goes on as it went; None where too little was done to tell."""
         share, gone = self._state[0], time.monotonic() - self._began
-        return gone * (1 - share) / share if share > 0.05 and gone > 1 else None
+        told = (share > 0.05 and gone > 1) or (share > 0.002 and gone > 20)
+        return gone * (1 - share) / share if told else None
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the work has ended, or for `timeout` seconds."""
@@ -69,8 +70,10 @@ class Job(Generic[Result]):
             self._thread.join(timeout)
 
     def result(self) -> Result:
-        """Return what the work returned, or raise what it raised; `CancelledError` where it was stopped."""
+        """Return what the work returned, or raise what it raised; `CancelledError`, its own if any, where it was stopped."""
         self.wait()
+        if isinstance(self._error, CancelledError):
+            raise self._error
         if self._cancelled.is_set():
             raise CancelledError("Cancelled; nothing was changed.")
         if self._error is not None:

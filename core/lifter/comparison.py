@@ -78,5 +78,7 @@ class Comparison:
         """Return the report, line by line."""
         lines = [f"{self.frames} frames of your clips were held out of the training. Before ('{self.start}') and after:"]
         for name, (words, unit) in _WORDS.items():
-            lines.append(f"{words}: {getattr(self.before, name):.2f} {unit} before, {getattr(self.after, name):.2f} {unit} after")
+            lines.append(
+                f"{words}: {getattr(self.before, name):.2f} {unit} before, {getattr(self.after, name):.2f} {unit} after"
+            )
         return [*lines, self.verdict(), ELSEWHERE]
