@@ -15,8 +15,8 @@ TRAINED, HELD_OUT = (0.95, 0.50, 0.10), (0.20, 0.55, 0.95)
 """Colours (linear RGB) of what was trained on and of what was held out; seen on dark and on light."""
 _FRAME = (0.5, 0.5, 0.5)
 _MARGIN = 0.03
-_BOTTOM = 0.02
-"""Share of the points above which a loss is out of the picture: the first steps would flatten all others."""
+_BEYOND = 0.02
+"""Share of the steps whose loss may be above the frame, and is drawn at its edge: the first ones would flatten all others."""
 
 
 def draw_curves(curves: Sequence[Curve], size: int = 256) -> Picture:
@@ -37,15 +37,20 @@ def _draw(part: Picture, curve: Curve) -> None:
     rows, columns = np.mgrid[:height, :width] + 0.5
     edge = np.maximum(np.abs(columns - width / 2) - (width / 2 - margin), np.abs(rows - height / 2) - (height / 2 - margin))
     paint(part, np.abs(edge), 0.5, _FRAME)
-    points = np.array(curve.trained + curve.held_out, float).reshape(-1, 2)
-    points = points[np.isfinite(points).all(1)]
-    if not len(points):
+    trained, held_out = _finite(curve.trained), _finite(curve.held_out)
+    values = [value for _, value in trained + held_out]
+    if not values:
         return
-    low, high = float(points[:, 1].min()), float(np.quantile(points[:, 1], 1 - _BOTTOM))
+    tops = [float(np.quantile([value for _, value in trained], 1 - _BEYOND))] if trained else []
+    span = (min(values), max([*tops, *(value for _, value in held_out)]))
     inside = (margin + 3, margin + 3)
-    for drawn, colour in ((curve.trained, TRAINED), (curve.held_out, HELD_OUT)):
+    for drawn, colour in ((trained, TRAINED), (held_out, HELD_OUT)):
         if drawn:
-            paint(part, _away(drawn, curve.steps, (low, high), (height, width), inside), width / 200, colour)
+            paint(part, _away(drawn, curve.steps, span, (height, width), inside), width / 200, colour)
+
+
+def _finite(points: Points) -> Points:
+    return [point for point in points if np.isfinite(point).all()]
 
 
 def _away(

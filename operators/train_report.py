@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import threading
 import time
@@ -41,15 +42,16 @@ class Stop:
         if self._wanted.is_set():
             raise CancelledError("stopped.")
 
+    def now(self) -> None:
+        """Have the run end at its next step."""
+        self._wanted.set()
+
     def _watch(self) -> None:
         while sys.stdin.readline():
             pass
-        self._wanted.set()
+        self.now()
         time.sleep(GRACE)
-        say("poselift: ended, for nobody listens any more.")
-        import os
-
-        os._exit(FAILED)
+        os._exit(FAILED)  # it reads something endless, or hangs: nobody is there any more who could end it
 
 
 class Reporter:
@@ -119,8 +121,14 @@ class Reporter:
             say(text)
 
     def _event(self, kind: str, **facts: Any) -> None:
-        if self._json:
+        if not self._json:
+            return
+        try:
             show(json.dumps({"event": kind, **facts}))
+        except OSError:  # who listened has ended
+            self._json = False
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer has to go somewhere
+            self.stop.now()
 
 
 class _Show:

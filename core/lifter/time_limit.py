@@ -58,6 +58,6 @@ def _step_seconds(probe: Trainer, stage: str) -> float:
     for _ in range(WARM_STEPS + TIMED_STEPS):
         began = time.perf_counter()
         for term in probe.train_step().values():
-            float(term)  # waits for the device
+            term.item()  # waits for the device
         times.append(time.perf_counter() - began)
     return min(times[WARM_STEPS:])
