@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,11 +191,8 @@ def test_the_end_of_its_input_stops_a_run_which_goes_on_from_there(start, tmp_pa
 def test_a_run_ends_when_its_parent_is_killed(start, tmp_path):
     """The parent of the parent: a program that starts the run and then waits to be killed."""
     arguments = run(tmp_path, start, "--epochs", "4000", "--json", "--watch-input")
-    code = (
-        "import subprocess, sys\n"
-        f"p = subprocess.Popen([sys.executable, '-m', 'poselift.operators.command_line', *{arguments!r}], stdin=subprocess.PIPE)\n"
-        "print(p.pid, flush=True)\np.wait()\n"
-    )
+    command = [sys.executable, "-m", "poselift.operators.command_line", *arguments]
+    code = f"import subprocess\np = subprocess.Popen({command!r}, stdin=subprocess.PIPE)\nprint(p.pid, flush=True)\np.wait()\n"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     child = int(parent.stdout.readline())
     for line in parent.stdout:
@@ -213,8 +211,7 @@ def test_a_run_ends_when_its_parent_is_killed(start, tmp_path):
 def alive(process):
     """Whether a process still runs; one that has ended but whom nobody has buried does not."""
     try:
-        with open(f"/proc/{process}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 

@@ -72,7 +72,7 @@ def draw_weights(layout: Any, name: str, place: str) -> None:
     label = row.row()
     label.alignment = "RIGHT"
     label.label(text=_NAMES[place])
-    row.menu(f"POSELIFT_MT_weights_{place.lower()}", text=name or f"Default ({usual})")
+    row.menu(f"POSELIFT_MT_weights_{place.lower()}", text=name or usual)
 
 
 CLASSES = (POSELIFT_MT_weights_scene, POSELIFT_MT_weights_training, POSELIFT_MT_weights_preferences)
