@@ -61,9 +61,10 @@ def _distance_to_segment(grid: Floats, start: Floats, end: Floats) -> Floats:
 
 
 def paint(picture: Picture, away: Floats, radius: float, colour: tuple[float, float, float]) -> None:
-    """Lay a colour over the picture, opaque within `radius`, its edge one pixel soft."""
-    cover = np.clip(radius + 0.5 - away, 0, 1).astype(np.float32)[..., None]
-    alpha = cover + picture[..., 3:] * (1 - cover)
-    mixed = np.array(colour, np.float32) * cover + picture[..., :3] * picture[..., 3:] * (1 - cover)
-    picture[..., :3] = np.divide(mixed, alpha, out=np.zeros_like(mixed), where=alpha > 0)
-    picture[..., 3:] = alpha
+    """Lay a colour over what is within `radius` of a shape, its edge one pixel soft. away: (H, W) pixels from the shape."""
+    where = away < radius + 0.5
+    under = picture[where]
+    cover = np.minimum(radius + 0.5 - away[where], 1).astype(np.float32)[:, None]
+    alpha = cover + under[:, 3:] * (1 - cover)
+    mixed = np.array(colour, np.float32) * cover + under[:, :3] * under[:, 3:] * (1 - cover)
+    picture[where] = np.concatenate([mixed / alpha, alpha], 1)

@@ -34,9 +34,8 @@ def draw_curves(curves: Sequence[Curve], size: int = 256) -> Picture:
 def _draw(part: Picture, curve: Curve) -> None:
     height, width = part.shape[:2]
     margin = max(3, round(_MARGIN * width))
-    rows, columns = np.mgrid[:height, :width] + 0.5
-    edge = np.maximum(np.abs(columns - width / 2) - (width / 2 - margin), np.abs(rows - height / 2) - (height / 2 - margin))
-    paint(part, np.abs(edge), 0.5, _FRAME)
+    part[margin : height - margin, margin : width - margin] = (*_FRAME, 1.0)
+    part[margin + 1 : height - margin - 1, margin + 1 : width - margin - 1] = 0.0
     trained, held_out = _finite(curve.trained), _finite(curve.held_out)
     values = [value for _, value in trained + held_out]
     if not values:

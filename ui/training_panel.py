@@ -29,7 +29,7 @@ from .weights_menu import draw_weights
 
 CURVE_SCALE = 10.0
 """Times the height of a button."""
-CURVE_PIXELS = 400
+CURVE_PIXELS = 320
 
 
 class POSELIFT_UL_training_clips(bpy.types.UIList):
@@ -94,8 +94,8 @@ class POSELIFT_PT_own_weights(SidebarPanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Be there once there are any."""
-        return context.scene is not None and bool(names_in(weights_place.activate()))
+        """Be there once there are any, but not while some are made."""
+        return context.scene is not None and running() is None and bool(names_in(weights_place.activate()))
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw a row for each, then the training of the one that is shown."""
@@ -139,24 +139,25 @@ def _draw_run(layout: Any, context: bpy.types.Context, history: History) -> None
     left = f", {clock(job.left)} left" if job.left is not None else ""
     layout.progress(factor=share, text="Stopping…" if job.cancelling else f"{stage.capitalize()}{left}")
     points = sum(len(curve.trained) for curve in history.curves.values())
-    _draw_curves(layout, history, "", points)
+    _draw_curves(layout, history, "", (id(history), points))
     layout.operator(POSELIFT_OT_stop_training.bl_idname, text="Stop and Keep a Checkpoint", icon="PAUSE")
     _paragraph(layout, context, "Esc stops it too. Blender can be used meanwhile; the scene is not changed.", "NONE")
 
 
-def _draw_curves(layout: Any, history: History, name: str, version: float) -> None:
+def _draw_curves(layout: Any, history: History, name: str, version: object) -> None:
     """Draw the losses of both networks, teacher above, with the first and the last of each in numbers."""
     curves = list(history.curves.items())
     if not any(curve.trained for _, curve in curves):
         return
     key = f"losses of {name}"
     layout.template_icon(icon_of(key, lambda: draw_curves([c for _, c in curves], CURVE_PIXELS), version), scale=CURVE_SCALE)
-    column = layout.column(align=True)
+    table = layout.grid_flow(row_major=True, columns=3, align=True)
+    for text in ("", "Trained (orange)", "Held out (blue)"):
+        table.label(text=text)
     for stage, curve in curves:
-        if curve.trained:
-            held = f"; held out {curve.held_out[0][1]:.3f} to {curve.held_out[-1][1]:.3f}" if curve.held_out else ""
-            column.label(text=f"{stage.capitalize()}: {curve.trained[0][1]:.3f} to {curve.trained[-1][1]:.3f}{held}")
-    column.label(text="Orange: trained on. Blue: held out")
+        table.label(text=stage.capitalize())
+        for points in (curve.trained, curve.held_out):
+            table.label(text=f"{points[0][1]:.3f} → {points[-1][1]:.3f}" if points else "")
 
 
 def _paragraph(layout: Any, context: bpy.types.Context, text: str, icon: str) -> None:

@@ -11,9 +11,9 @@ SAME = 0.02
 """Share by which a measure must change to count as better or worse."""
 
 _WORDS = {
-    "reprojection": ("Distance of the solved joints from the keypoints", "px"),
-    "bones": ("Change of bone lengths from frame to frame", "%"),
-    "turned": ("Disagreement with the same pose seen from elsewhere", "%"),
+    "reprojection": ("Solved joints are off their keypoints by", "px"),
+    "bones": ("Bones change their lengths by", "%"),
+    "turned": ("The same pose seen from elsewhere is off by", "%"),
 }
 ELSEWHERE = (
     "None of this is measured against true 3D. People other than those in your clips may now be lifted worse: "
@@ -76,9 +76,7 @@ class Comparison:
 
     def lines(self) -> list[str]:
         """Return the report, line by line."""
-        lines = [f"{self.frames} frames of your clips were held out of the training. Before ('{self.start}') and after:"]
+        lines = [self.verdict(), f"On {self.frames} frames held out of the training, before ('{self.start}') and after:"]
         for name, (words, unit) in _WORDS.items():
-            lines.append(
-                f"{words}: {getattr(self.before, name):.2f} {unit} before, {getattr(self.after, name):.2f} {unit} after"
-            )
-        return [*lines, self.verdict(), ELSEWHERE]
+            lines.append(f"{words} {getattr(self.before, name):.2f}, then {getattr(self.after, name):.2f} {unit}")
+        return [*lines, ELSEWHERE]
