@@ -2,15 +2,14 @@
 """Retarget: an armature's motion onto the user's own character, and the mapping of its bones."""
 
 # No postponed annotations here: Blender reads the properties from the classes' annotations.
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
-from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..core.rig.presets import load_map, save_map
 from ..core.rig.transfer import TransferSettings
 from ..scene import retarget
+from .json_dialogs import LoadsJson, SavesJson
 from .reports import cancelled
 from .retarget_settings import PoseliftRetargetSettings, map_in_list, retarget_settings_of, show_map
 
@@ -45,16 +44,11 @@ class POSELIFT_OT_map_bones(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class POSELIFT_OT_save_bone_map(bpy.types.Operator, ExportHelper):
+class POSELIFT_OT_save_bone_map(SavesJson, bpy.types.Operator):
     """Save the list of bones as a preset (JSON)"""
 
     bl_idname = "poselift.save_bone_map"
     bl_label = "Save Bone Map"
-
-    if TYPE_CHECKING:
-        filepath: str
-    filename_ext = ".json"
-    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -64,31 +58,24 @@ class POSELIFT_OT_save_bone_map(bpy.types.Operator, ExportHelper):
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Write the file."""
         try:
-            save_map(Path(bpy.path.abspath(self.filepath)), map_in_list(retarget_settings_of(context)))
+            save_map(self.chosen, map_in_list(retarget_settings_of(context)))
         except Exception as error:
             return cancelled(self, error)
         return {"FINISHED"}
 
 
-class POSELIFT_OT_load_bone_map(bpy.types.Operator, ImportHelper):
+class POSELIFT_OT_load_bone_map(LoadsJson, bpy.types.Operator):
     """Load a list of bones from a preset (JSON)"""
 
     bl_idname = "poselift.load_bone_map"
     bl_label = "Load Bone Map"
     bl_options = {"REGISTER", "UNDO"}
 
-    if TYPE_CHECKING:
-        filepath: str
-    filename_ext = ".json"
-    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
-
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Read the file into the list."""
         target = _target(context)
         try:
-            show_map(
-                retarget_settings_of(context), load_map(Path(bpy.path.abspath(self.filepath))), target.name if target else ""
-            )
+            show_map(retarget_settings_of(context), load_map(self.chosen), target.name if target else "")
         except Exception as error:
             return cancelled(self, error)
         return {"FINISHED"}

@@ -124,7 +124,7 @@ def test_a_preset_comes_back_as_it_was(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "no JSON"), ("[" * 100000, "no JSON"), ("[]", "no mapping"), ('{"kind": "other"}', "no mapping"),
+        ("", "not complete JSON"), ("[" * 100000, "nested too deeply"), ("[]", "no mapping"), ('{"kind": "other"}', "no mapping"),
         ('{"kind": "poselift bone map", "version": 9, "bones": {}}', "version 9"),
         ('{"kind": "poselift bone map", "version": 1, "bones": {}}', "give a table"),
         ('{"kind": "poselift bone map", "version": 1, "bones": {"tail": "x"}}', "no role"),
@@ -139,6 +139,9 @@ def test_a_damaged_preset_is_told_as_such(tmp_path, text, reason):
         load_map(path)
     with pytest.raises(ReadError, match="cannot be read"):
         load_map(tmp_path / "missing.json")
+    path.write_bytes(b" " * 1_000_001)
+    with pytest.raises(ReadError, match="larger than"):
+        load_map(path)
 
 
 def test_roles_are_names_of_a_body():

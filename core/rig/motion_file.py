@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PoseliftError, ReadError
+from ..readers.numpy_files import load_archive
 from ..skeleton import HUMAN17, HUMAN26, Skeleton
 from ..track import exact_rate
 from .performance import Performance, performance_of_joints
 
 Array = NDArray[np.float64]
 
-_NEEDED = ("joint_names", "parents", "times", "fps", "joints_world", "bone_lengths")
+_NEEDED = {"joint_names": "U", "parents": "i", "times": "f", "fps": "f", "joints_world": "f", "bone_lengths": "f"}
+_KINDS = {**_NEEDED, "fps_fraction": "i"}
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,7 @@ class JointMotion:
 
 def read_motion(path: Path) -> JointMotion:
     """Read the design's motion `.npz`. Raises `ReadError` that says what is wrong with it."""
-    arrays: dict[str, NDArray] = {}
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ReadError("this is one array; give a motion file that Poselift has written.", path)
-            for key in (*_NEEDED, "fps_fraction"):
-                if key in file.files:
-                    arrays[key] = file[key]
-    except OSError as error:
-        raise ReadError(f"the motion cannot be read ({error.strerror or error}).", path) from error
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError, MemoryError) as error:
-        raise ReadError(f"this is no motion file, or a damaged one ({error}).", path) from error
+    arrays = load_archive(path, _KINDS)
     missing = [key for key in _NEEDED if key not in arrays]
     if missing:
         hint = " It is a keypoint track: lift it first." if "keypoints" in missing or "joints_world" in missing else ""
@@ -58,8 +48,7 @@ def read_motion(path: Path) -> JointMotion:
     try:
         names = tuple(str(name) for name in arrays["joint_names"])
         parents = tuple(int(parent) for parent in arrays["parents"])
-        joints = np.asarray(arrays["joints_world"], np.float64)
-        lengths, times = (np.asarray(arrays[key], np.float64) for key in ("bone_lengths", "times"))
+        joints, lengths, times = (arrays[key] for key in ("joints_world", "bone_lengths", "times"))
         fraction = arrays.get("fps_fraction")
         rate = exact_rate(float(arrays["fps"])) if fraction is None else Fraction(int(fraction[0]), int(fraction[1]))
         skeleton = _skeleton(names, parents)
