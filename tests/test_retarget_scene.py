@@ -25,6 +25,9 @@ bpy.context.scene.render.fps = 30
 bpy.ops.object.armature_human_metarig_add()
 bpy.ops.pose.rigify_generate()
 bpy.context.object.name = "generated"
+for animal in ("bird", "cat", "horse", "shark", "wolf", "basic_quadruped"):
+    getattr(bpy.ops.object, f"armature_{animal}_metarig_add")()
+    bpy.context.object.name = animal
 bpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1])
 sys.stdout.flush()
 os._exit(0)  # the module hangs at exit where an add-on's classes are left
@@ -132,6 +135,15 @@ def test_the_generated_rig_is_moved_through_its_fk_controls(rigify):
     back = performance_of_armature(owner)
     assert "frame by frame" in "\n".join(back.notes)
     np.testing.assert_allclose(back.heads["hand.L"], done.moved.joints["hand.L"], atol=1e-3)
+
+
+def test_rigifys_animals_are_refused_with_a_reason(rigify):
+    from poselift.scene.retarget import map_armature
+
+    for name in ("bird", "cat", "horse", "shark", "wolf", "basic_quadruped"):
+        for family in ("auto", "structure"):
+            with pytest.raises(RigError, match="no humanoid"):
+                map_armature(rigify.data.objects[name], family)
 
 
 @pytest.mark.parametrize("mode", ["QUATERNION", "AXIS_ANGLE", "XYZ", "YZX", "mixed"])
