@@ -180,7 +180,8 @@ def test_a_preset_comes_back_as_it_was(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "not complete JSON"), ("[" * 100000, "nested too deeply"), ("[]", "no mapping"), ('{"kind": "other"}', "no mapping"),
+        ("", "not complete JSON"), ("[" * 100000, "nested too deeply"), ("[]", "no mapping"),
+        ('{"kind": "other"}', "no mapping"),
         ('{"kind": "poselift bone map", "version": 9, "bones": {}}', "version 9"),
         ('{"kind": "poselift bone map", "version": 1, "bones": {}}', "give a table"),
         ('{"kind": "poselift bone map", "version": 1, "bones": {"tail": "x"}}', "no role"),
