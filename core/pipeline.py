@@ -21,9 +21,10 @@ from .layouts import to_canonical
 from .lifter.device import resolve_device, threads_for
 from .lifter.weights import DEFAULT, find
 from .metrics import foot_slide, jitter
+from .motion.hands import has_hands, lift_hands
 from .motion.motion import Motion
 from .report import Report
-from .skeleton import Skeleton, usual_height
+from .skeleton import HUMAN17, Skeleton, usual_height
 from .track import KeypointTrack, exact_rate
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ class _Run:
         self.report = Report(
             source=track.source, person=track.person, frames=len(track), camera_mode=settings.camera_mode
         )  # fmt: skip
+        self.seen: KeypointTrack | None = None  # the cleaned track with its hands, which the canonical joints lack
         self._span = (0.0, 1.0)
         self._stage = ""
 
@@ -175,6 +177,8 @@ class _Run:
         if track.skeleton.joint_names == skeleton.joint_names:
             track = track.replace(skeleton=skeleton)  # a file's own says nothing of sides, which cleaning may ask for
         track, self.report.cleaned = clean(track, self.settings.cleaning)
+        if skeleton == HUMAN17:
+            self.seen = track.undistorted(camera) if has_hands(track) else None
         track = to_canonical(track, skeleton).undistorted(camera)
         self.report.fps = f"{float(fps):.6g}"
         self.report.notes += track.notes
@@ -230,6 +234,8 @@ class _Run:
                 at_rest = rest_pose(bone_table(skeleton, joints), lengths).joints
                 turn, shift = world.orbit_camera(performance.path, rotation, float(at_rest[skeleton.root, 2]), fps)
             joints_world = np.einsum("tba,tjb->tja", turn, joints - shift[:, None])
+            knuckles = lift_hands(self.seen, joints, lengths, camera, fps) if self.seen else None
+            hands = np.zeros((0, 6, 3)) if knuckles is None else np.einsum("tba,tjb->tja", turn, knuckles - shift[:, None])
         error = np.linalg.norm(project(joints, camera) - track.keypoints, axis=-1)
         self._judge(track, error, lifted.flipped, lifted.empty)
         self._judge_motion(track, joints_world, performance.contacts, lifted.empty, fps)
@@ -239,7 +245,7 @@ class _Run:
             camera_translation=shift, camera_mode=settings.camera_mode, bone_lengths=lengths, keypoints=track.keypoints,
             scores=track.scores, reprojection_error=error, person=track.person, source=track.source,
             first_frame=track.first_frame, report=self.report, contacts=performance.contacts,
-            evidence=~lifted.empty,
+            evidence=~lifted.empty, hands=hands,
         )  # fmt: skip
 
     def _performer(

@@ -2,8 +2,9 @@
 """Two rest poses compared: the rotation, per role, that brings the target's bone at rest into the source's rest pose.
 
 The source's turn since its rest, after that rotation, is the target's turn since its own. Arms, legs and fingers are
-brought to point alike, so that a T-pose and an A-pose give one motion. Trunk, head and feet keep the shape that they have
-at rest, since their bones are cut differently in every rig; where the two bodies are one and the same they too point alike.
+brought to point alike, and palms to face alike, so that a T-pose and an A-pose give one motion. Trunk, head and feet keep
+the shape that they have at rest, since their bones are cut differently in every rig; where the two bodies are one and the
+same they too point alike.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rotation import shortest_arc
+from ..rotation import matrix_from_axis_angle, normalised, shortest_arc
+from .bones import FOREARMS_SHARE
 from .performance import Body
 from .roles import FINGERS, SIDES, chain
+from .twist import signed_angle
 
 Array = NDArray[np.float64]
 
@@ -40,6 +43,7 @@ def rest_alignments(source: Body, target: Body, roles: Collection[str], same: bo
                 if role in found:
                     turn = _pointing(source, target, role, turn)
                     found[role] = turn
+        found |= _palms(source, target, side, found)
         found |= _feet(source, target, side, found, same)
         for finger in FINGERS:
             turn = found.get(f"hand.{side}", whole)
@@ -108,6 +112,24 @@ def _pointing(source: Body, target: Body, role: str, turn: Array) -> Array:
     """Return `turn`, turned on by the shortest way so that the target's bone at rest points as the source's does."""
     here, there = (body.end(role) - body.heads[role] for body in (target, source))
     return shortest_arc(turn @ here, there) @ turn
+
+
+def _palms(source: Body, target: Body, side: str, found: dict[str, Array]) -> dict[str, Array]:
+    """Return the alignments of forearm and hand that make palms face alike at rest too, where both bodies have knuckles.
+
+    The forearm takes its share, as it does of a palm's turn in motion.
+    """
+    lines = source.palm(side), target.palm(side)
+    hand = f"hand.{side}"
+    if lines[0] is None or lines[1] is None or hand not in found:
+        return {}
+    turned = {}
+    for role, share in ((f"forearm.{side}", FOREARMS_SHARE), (hand, 1.0)):
+        if role in found:
+            axis = normalised(source.end(role) - source.heads[role])
+            angle = signed_angle(found[hand] @ lines[1], lines[0], normalised(source.end(hand) - source.heads[hand]))
+            turned[role] = matrix_from_axis_angle(axis, share * np.asarray(angle)) @ found[role]
+    return turned
 
 
 def _finger(body: Body, role: str) -> Array:
