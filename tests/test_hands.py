@@ -170,7 +170,7 @@ def test_hands_in_blender_face_as_seen_in_either_rest_pose_and_on_a_character(bp
     bpy.context.scene.render.fps = 30
     motion, axes = handed_motion(up_and_down(40))
     source = build.apply(motion, build.BuildSettings(rest=pose)).armature
-    target = armature_of_rig(bpy, fingered(human_rig(FAMILIES["unreal"], arms=30.0)))
+    target = armature_of_rig(bpy, fingered(human_rig(FAMILIES["unreal"], arms=30.0), np.pi / 2))
     retarget(performance_of_armature(source), target)
     for frame in (1, 12, 23, 34):
         bpy.context.scene.frame_set(frame)

@@ -115,19 +115,21 @@ def _pointing(source: Body, target: Body, role: str, turn: Array) -> Array:
 
 
 def _palms(source: Body, target: Body, side: str, found: dict[str, Array]) -> dict[str, Array]:
-    """Return the alignments of forearm and hand that make palms face alike at rest too, where both bodies have knuckles.
+    """Return the alignments of forearm and hand that make palms face alike at rest too, where the target has knuckles.
 
-    The forearm takes its share, as it does of a palm's turn in motion.
+    A source without fingers is taken to rest with its thumbs to the front, as in a T-pose with palms down, or with arms that
+    hang. The forearm takes its share, as it does of a palm's turn in motion.
     """
-    lines = source.palm(side), target.palm(side)
+    here, there = target.palm(side), source.palm(side)
     hand = f"hand.{side}"
-    if lines[0] is None or lines[1] is None or hand not in found:
+    if here is None or hand not in found:
         return {}
+    there = -source.axes[:, 1] if there is None else there
     turned = {}
     for role, share in ((f"forearm.{side}", FOREARMS_SHARE), (hand, 1.0)):
         if role in found:
             axis = normalised(source.end(role) - source.heads[role])
-            angle = signed_angle(found[hand] @ lines[1], lines[0], normalised(source.end(hand) - source.heads[hand]))
+            angle = signed_angle(found[hand] @ here, there, normalised(source.end(hand) - source.heads[hand]))
             turned[role] = matrix_from_axis_angle(axis, share * np.asarray(angle)) @ found[role]
     return turned
 
