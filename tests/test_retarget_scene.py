@@ -331,12 +331,12 @@ def test_bezier_curves_are_evaluated_as_blender_does(bpy, scene):
 @pytest.mark.parametrize("ending", [".fbx", ".glb", ".bvh", ".usd"])
 @pytest.mark.parametrize("target", ["own", "character"])
 def test_exported_files_read_again_are_the_motion_and_in_time(bpy, scene, tmp_path, ending, target):
-    from poselift.scene import build, export, timing
+    from poselift.scene import build, compat, export, timing
     from poselift.scene.retarget import retarget
     from poselift.scene.retarget_files import open_character
     from poselift.scene.sampling import action_frames
 
-    if ending == ".usd" and not export.can_save_usd():
+    if ending == ".usd" and not compat.has_usd():
         pytest.skip("this Blender was built without USD")
     motion = motion_of(walking(30))
     if target == "own":
@@ -354,9 +354,8 @@ def test_exported_files_read_again_are_the_motion_and_in_time(bpy, scene, tmp_pa
     assert (scene.frame_start, scene.frame_end) == span
     assert [item.name for item in bpy.context.view_layer.objects if item.select_get()] == selected
     assert np.abs(heads(bpy, owner, names, range(first, first + 30, STEP)) - expected).max() < 1e-6
-    if ending == ".usd":
-        assert path.stat().st_size > 1000
-        return
+    if ending == ".usd":  # which allows neither dots nor colons in names
+        names = [name.replace(".", "_") for name in names]
     read = open_character(path, animated=True)
     frames = action_frames(read)
     assert len(frames) == 30
