@@ -9,7 +9,7 @@
 #   make docs       the options in docs/command-line.md, from the parsers
 #   make bench-lifter  the lifters' scores, and their training and inference against a plain transcription of the published networks
 #   make bench-motion, bench-cleaning  the track solve and cleaning, against motion capture that is broken and filmed by code
-#   make pictures   the README's picture, rendered anew, in docs/images/
+#   make pictures   the pictures of README and docs, rendered anew, in docs/images/; CHARACTER=hero.glb is the fourth rig's
 #   make package    the extension's zip, built and validated by Blender's own tool, in dist/; with WHEELS=folder, also the full
 #                   zips, which have PyTorch in them: one for each platform and Python version that the folder has it for
 #   make wheels     the wheels of the full zips, for all platforms, downloaded to WHEELS (build/torch)
@@ -123,6 +123,7 @@ bench-cleaning: $(READY)
 
 pictures: $(READY)
 	$(VENV)/bin/python scripts/pictures.py
+	$(VENV)/bin/python scripts/picture_rigs.py $(addprefix --character ,$(CHARACTER))
 
 package: $(READY)
 	$(VENV)/bin/python scripts/package.py $(if $(WHEELS),--wheels "$(WHEELS)")
