@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -153,6 +153,7 @@ def probed_bases(
             }
 
         still = look()
+        rides = root_bone and _rides(pose[bones.bones["root"]], rig, still["hips"], look) if "root" in bones.bones else False
         carried_by: dict[str, set[str]] = {role: set() for role in roles}
         moved_by: dict[str, set[str]] = {role: set() for role in roles}
         heads = {role: (still[role] @ rig.rest[rig.index(bone)])[:3, 3] for role, bone in roles.items()}
@@ -187,8 +188,18 @@ def probed_bases(
         base = max(above, key=lambda name: len(carried_by[name]), default=None)
         joint = max(moved_by[role], key=lambda name: (len(moved_by[name]), len(carried_by[name])), default=None)
         offset = np.linalg.inv(still[base]) @ still[role] if base else still[role]
-        bases[role] = Base(base, offset, joint if joint != base else None)
+        bases[role] = Base(base, offset, joint if joint != base else None, rides and role == "hips")
     return bases, notes
+
+
+def _rides(root: bpy.types.PoseBone, rig: Rig, still: Array, look: Callable[[], dict[str, Array]]) -> bool:
+    """Return whether the hips, whose deformation (4, 4) is known, travel with the root bone: it is moved to see."""
+    step = 0.1 * float(np.ptp(rig.rest[:, :3, 3], axis=0).max())
+    root.location = (step, 0.0, 0.0)
+    moved = look()["hips"] - still
+    root.location = (0.0, 0.0, 0.0)
+    expected = step * rig.rest[rig.index(root.name)][:3, 0]
+    return bool(np.linalg.norm(moved[:3, 3] - expected) < FOLLOWS * step and np.abs(moved[:3, :3]).max() < FOLLOWS)
 
 
 def _rotation(matrix: Array) -> Array:

@@ -34,8 +34,8 @@ from poselift.scene.retarget import RetargetSettings, retarget
 sys.path.insert(0, str(ROOT / "samples"))
 sys.path.insert(0, str(ROOT / "tests"))
 
-from make_clip import camera, write_clip  # noqa: E402
-from rigs import FAMILIES, armature_of_rig, human_rig  # noqa: E402
+from make_clip import camera, write_clip
+from rigs import FAMILIES, armature_of_rig, human_rig
 
 TILE = (204, 272)
 """Width and height of one tile, pixels; a preview is 3 to 4."""

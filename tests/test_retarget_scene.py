@@ -146,6 +146,22 @@ def test_rigifys_animals_are_refused_with_a_reason(rigify):
                 map_armature(rigify.data.objects[name], family)
 
 
+def test_root_motion_can_be_the_generated_rigs_root_bones_too(rigify):
+    from poselift.core.rig.transfer import TransferSettings
+    from poselift.scene.retarget import RetargetSettings, retarget
+
+    owner = rigify.data.objects["generated"]  # whose torso hangs on the root by a constraint, not as its child
+    done = retarget(
+        performance_of_motion(motion_of(walking(40))),
+        owner,
+        settings=RetargetSettings(transfer=TransferSettings(root_bone=True)),
+    )
+    check_in_blender(rigify, owner, done)
+    travel = heads(rigify, owner, ["root", "torso"], done.frames[::STEP])
+    assert np.ptp(travel[:, 0, :2], axis=0).max() > 0.3
+    assert np.ptp((travel[:, 1] - travel[:, 0])[:, :2], axis=0).max() < 1e-3
+
+
 @pytest.mark.parametrize("mode", ["QUATERNION", "AXIS_ANGLE", "XYZ", "YZX", "mixed"])
 def test_rotation_modes_are_kept_and_the_keys_mean_the_same(bpy, scene, mode):
     from poselift.scene.retarget import retarget

@@ -22,12 +22,14 @@ class Base:
     """What a bone hangs on: the role of the nearest mapped bone that carries it (None: nothing that moves), and the
     constant deformation (4, 4), armature space, that the unmapped bones in between add.
 
-    joint: the role that carries the bone's head, where that is another one (a head that keeps its own heading).
+    joint: the role that carries the bone's head, where that is another one (a head that keeps its own heading). rides: it
+    travels with the rig's root bone, which is none of its parents, by a constraint.
     """
 
     role: str | None
     offset: Array = field(default_factory=lambda: np.eye(4))
     joint: str | None = None
+    rides: bool = False
 
     @property
     def carriers(self) -> set[str]:

@@ -113,7 +113,7 @@ def transfer(
         )
     moved, root = figure.joints, None
     if settings.root_bone:
-        root, away = root_travel(rig, bones, figure.joints["hips"])
+        root, away = root_travel(rig, bones, figure.joints["hips"], bases["hips"].rides)
         moved = {role: joint - away for role, joint in figure.joints.items()}
     rotations, location = local_channels(rig, bones, bases, turns, moved)
     ankles = {side: figure.end("shin", side) for side in SIDES}
@@ -148,13 +148,13 @@ def _path(performance: Performance, body: Body, scale: float) -> Array:
     return path
 
 
-def root_travel(rig: Rig, bones: BoneMap, hips: Array) -> tuple[tuple[str, Array], Array]:
+def root_travel(rig: Rig, bones: BoneMap, hips: Array, rides: bool = False) -> tuple[tuple[str, Array], Array]:
     """Return the root bone with its location (T, 3), and the way over the floor (T, 3), world, that it takes off the hips.
 
-    hips: (T, 3) world. Raises `RigError` where no bone above the hips is the root.
+    hips: (T, 3) world. rides: they travel with the root bone though it is not above them. Raises `RigError` where they do not.
     """
     root = bones.bones.get("root")
-    if root is None or rig.index(root) not in rig.ancestors(rig.index(bones.bones["hips"])):
+    if root is None or not (rides or rig.index(root) in rig.ancestors(rig.index(bones.bones["hips"]))):
         raise RigError(f"{rig.label}: it has no root bone above the hips, so the hips themselves have to travel.")
     away = (hips - hips[0]) * (1.0, 1.0, 0.0)
     axes = rig.world[:3, :3] @ rig.rest[rig.index(root)][:3, :3]
