@@ -15,7 +15,7 @@ from ..core.rig.performance import Performance, performance_of_rig
 from ..core.rig.transfer import Transfer, TransferSettings, transfer
 from . import timing
 from .retarget_keys import Keyed, key_transfer
-from .retarget_rig import armature_of, check_writable, read_bases, read_rig, sole_of, switches_of
+from .retarget_rig import armature_of, check_writable, locks_of, read_bases, read_rig, sole_of, switches_of
 from .sampling import action_frames, sample
 from .state import all_or_nothing, current
 
@@ -100,7 +100,7 @@ def retarget(
     if not len(performance):
         raise RigError("the motion has no frames.")
     bases, notes = read_bases(owner, rig, bones, settings.transfer.root_bone)
-    moved = transfer(performance, rig, bones, bases, settings.transfer, sole_of(owner))
+    moved = transfer(performance, rig, bones, bases, settings.transfer, sole_of(owner), locks_of(owner))
     scene, _ = current()
     frames = timing.frames_of(performance.times, timing.scene_rate(scene), settings.frame_start)
     animation = owner.animation_data

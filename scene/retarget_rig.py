@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import RigError
 from ..core.rig.bases import Base, plain_bases
+from ..core.rig.channels import EULER_ORDERS, Lock
 from ..core.rig.mapping import BoneMap
 from ..core.rig.skeletal import Rig, ordered
 from ..core.rig.switches import wanted
@@ -93,6 +94,18 @@ def sole_of(owner: bpy.types.Object) -> float | None:
             world = np.array(item.matrix_world, np.float64)
             lowest.append(float((points.reshape(-1, 3) @ world[2, :3]).min() + world[2, 3]))
     return min(lowest, default=None)
+
+
+def locks_of(owner: bpy.types.Object) -> dict[str, Lock]:
+    """Return the locks of rotations by bone, of those that have any; what users mean by them is the axes."""
+    assert owner.pose is not None
+    found = {}
+    for bone in owner.pose.bones:
+        axes = bool(bone.lock_rotation[0]), bool(bone.lock_rotation[1]), bool(bone.lock_rotation[2])
+        if any(axes):
+            order = bone.rotation_mode if bone.rotation_mode in EULER_ORDERS else "XYZ"
+            found[bone.name] = Lock(axes, np.array(bone.matrix_basis.to_quaternion()), order)
+    return found
 
 
 def switches_of(owner: bpy.types.Object) -> list[Switch]:

@@ -238,6 +238,26 @@ def test_locked_channels_are_left_and_told(bpy, scene):
     assert pose["shin.L"].matrix_basis.to_euler().y == pytest.approx(0, abs=1e-5)
 
 
+@pytest.mark.parametrize("mode", ["QUATERNION", "XYZ"])
+def test_what_hangs_on_a_locked_bone_still_points_as_the_source(bpy, scene, mode):
+    from poselift.scene.retarget import retarget
+
+    owner = armature_of_rig(bpy, human_rig(rolls=3))
+    pose = owner.pose.bones
+    for bone in pose:
+        bone.rotation_mode = mode
+    pose["upper_arm.L"].lock_rotation = (True, True, True)
+    pose["thigh.R"].lock_rotation = (True, False, True)
+    source = performance_of_motion(motion_of(walking(30)))
+    done = retarget(source, owner)
+    names = ["forearm.L", "hand.L", "shin.R", "foot.R"]
+    found = heads(bpy, owner, names, done.frames[::STEP])
+    for start, end, (a, b) in ((0, 1, ("forearm.L", "hand.L")), (2, 3, ("shin.R", "foot.R"))):
+        here, there = found[:, end] - found[:, start], (done.moved.joints[b] - done.moved.joints[a])[::STEP]
+        np.testing.assert_allclose(here, there, atol=1e-3)
+    assert np.abs(np.array(pose["upper_arm.L"].matrix_basis) - np.eye(4)).max() < 1e-6
+
+
 def test_where_nothing_can_be_keyed_it_is_an_error_and_nothing_changes(bpy, scene):
     from poselift.scene.retarget import retarget
 
