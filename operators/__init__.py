@@ -32,6 +32,7 @@ def register() -> None:
     import bpy
 
     from . import (
+        export,
         footage,
         go_to_frame,
         import_clip,
@@ -65,6 +66,7 @@ def register() -> None:
             lift,
             retarget_settings,
             retarget,
+            export,
         )
         modules += (torch_hint, torch_install, torch_state, training_settings, own_weights, train)
         for part in (part for module in modules for part in module.CLASSES):

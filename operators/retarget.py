@@ -11,7 +11,7 @@ from ..core.rig.transfer import TransferSettings
 from ..scene import retarget
 from .json_dialogs import LoadsJson, SavesJson
 from .reports import cancelled
-from .retarget_settings import PoseliftRetargetSettings, map_in_list, retarget_settings_of, show_map
+from .retarget_settings import PoseliftRetargetSettings, map_in_list, retarget_settings_of, show_map, target_of
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -27,11 +27,11 @@ class POSELIFT_OT_map_bones(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Need a target."""
-        return context.scene is not None and _target(context) is not None
+        return context.scene is not None and target_of(context) is not None
 
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Fill the list."""
-        settings, target = retarget_settings_of(context), _target(context)
+        settings, target = retarget_settings_of(context), target_of(context)
         try:
             bones = retarget.map_armature(target, settings.family)
         except Exception as error:
@@ -73,7 +73,7 @@ class POSELIFT_OT_load_bone_map(LoadsJson, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Read the file into the list."""
-        target = _target(context)
+        target = target_of(context)
         try:
             show_map(retarget_settings_of(context), load_map(self.chosen), target.name if target else "")
         except Exception as error:
@@ -94,7 +94,7 @@ class POSELIFT_OT_retarget(bpy.types.Operator):
         if context.scene is None:
             return False
         settings = retarget_settings_of(context)
-        target = _target(context)
+        target = target_of(context)
         if settings.source is None or target is None:
             cls.poll_message_set("Choose an animated source armature and a target armature")
             return False
@@ -105,7 +105,7 @@ class POSELIFT_OT_retarget(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Transfer and key; on an error nothing has changed."""
-        settings, target = retarget_settings_of(context), _target(context)
+        settings, target = retarget_settings_of(context), target_of(context)
         settings.result = ""
         try:
             listed = len(settings.bones) > 0 and target is not None and settings.mapped == target.name
@@ -124,15 +124,6 @@ class POSELIFT_OT_retarget(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _target(context: bpy.types.Context) -> bpy.types.Object | None:
-    """Return the chosen target, or the active armature where none is chosen."""
-    settings = retarget_settings_of(context)
-    if settings.target is not None:
-        return settings.target
-    active = context.active_object
-    return active if active is not None and active.type == "ARMATURE" and active != settings.source else None
-
-
 def _to_scene(context: bpy.types.Context, settings: PoseliftRetargetSettings) -> retarget.RetargetSettings:
     source_frames = retarget.first_frame(settings.source)
     return retarget.RetargetSettings(
@@ -144,6 +135,7 @@ def _to_scene(context: bpy.types.Context, settings: PoseliftRetargetSettings) ->
             settings.root_motion == "NONE",
             settings.root_motion == "ROOT",
         ),
+        tolerance=settings.thin,
     )
 
 

@@ -433,7 +433,7 @@ def test_thinned_keys_keep_every_joint_within_the_tolerance(bpy, scene, toleranc
 
 def test_the_operators_map_and_retarget_and_the_command_writes_files(addon, tmp_path, capsys):
     from poselift.operators.command_line import main
-    from poselift.scene import build, export
+    from poselift.scene import build, compat, export
 
     bpy = addon
     motion = motion_of(walking(20))
@@ -451,6 +451,15 @@ def test_the_operators_map_and_retarget_and_the_command_writes_files(addon, tmp_
     assert {line.name: line.bone for line in settings.bones} == lines
     assert bpy.ops.poselift.retarget() == {"FINISHED"}
     assert owner.animation_data.action
+    every = sum(len(curve.keyframe_points) for curve in compat.fcurves_of(owner))
+    settings.thin = 3.0
+    assert bpy.ops.poselift.retarget() == {"FINISHED"}
+    assert sum(len(curve.keyframe_points) for curve in compat.fcurves_of(owner)) < every
+    for ending in (".fbx", ".glb"):
+        assert bpy.ops.poselift.export(filepath=str(tmp_path / f"panel{ending}"), ending=ending) == {"FINISHED"}
+        assert (tmp_path / f"panel{ending}").stat().st_size > 1000
+    with pytest.raises(RuntimeError, match="not one of"):
+        bpy.ops.poselift.export(filepath=str(tmp_path / "panel.abc"))
     settings.bones[0].bone = "nobody"
     with pytest.raises(RuntimeError, match="no bone 'nobody'"):
         bpy.ops.poselift.retarget()
