@@ -27,7 +27,7 @@ class POSELIFT_OT_export(bpy.types.Operator, ExportHelper):
     """Export the character with its motion, with the settings that game engines open right"""
 
     bl_idname = "poselift.export"
-    bl_label = "Export for Engines…"
+    bl_label = "Export for Engines"
 
     if TYPE_CHECKING:
         filepath: str

@@ -79,7 +79,7 @@ class POSELIFT_PT_retarget(SidebarPanel, bpy.types.Panel):
         large = layout.row()
         large.scale_y = 1.5
         large.operator(POSELIFT_OT_retarget.bl_idname, icon="CON_ARMATURE")
-        layout.operator(POSELIFT_OT_export.bl_idname, icon="EXPORT")
+        layout.operator(POSELIFT_OT_export.bl_idname, text="Export for Engines…", icon="EXPORT")
         result = layout.column(align=True)
         for note in filter(None, settings.result.split("\n")):
             for number, line in enumerate(wrapped(context, note, 2)):
