@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 
 ALIKE = 0.03
 """Two bodies are one and the same where no bone's share of the leg differs by more than this."""
+ACROSS = 0.3
+"""Sine of the angle between a hand and the line across its palm below which that line tells nothing."""
 OFF_HIPS = 0.05
 """Share of the leg by which a joint of the spine has to be off the hips to tell how the pelvis tilts."""
 
@@ -125,12 +127,16 @@ def _palms(source: Body, target: Body, side: str, found: dict[str, Array]) -> di
     if here is None or hand not in found:
         return {}
     there = -source.axes[:, 1] if there is None else there
+    along = normalised(source.end(hand) - source.heads[hand])
+    lines = found[hand] @ here, there
+    if any(np.linalg.norm(np.cross(line, along)) < ACROSS * np.linalg.norm(line) for line in lines):
+        return {}
+    angle = np.asarray(signed_angle(*lines, along))
     turned = {}
     for role, share in ((f"forearm.{side}", FOREARMS_SHARE), (hand, 1.0)):
         if role in found:
             axis = normalised(source.end(role) - source.heads[role])
-            angle = signed_angle(found[hand] @ here, there, normalised(source.end(hand) - source.heads[hand]))
-            turned[role] = matrix_from_axis_angle(axis, share * np.asarray(angle)) @ found[role]
+            turned[role] = matrix_from_axis_angle(axis, share * angle) @ found[role]
     return turned
 
 
