@@ -22,9 +22,10 @@ from .layouts import to_canonical
 from .lifter.device import resolve_device, threads_for
 from .lifter.weights import DEFAULT, find
 from .metrics import foot_slide, jitter
+from .motion.hands import has_hands, lift_hands
 from .motion.motion import Motion
 from .report import Report
-from .skeleton import Skeleton, usual_height
+from .skeleton import HUMAN17, Skeleton, usual_height
 from .track import KeypointTrack, exact_rate
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class LiftSettings:
     actor_height: metres; None for the usual one of the weights' skeleton. device: 'auto', 'cpu', 'cuda' or 'mps'.
     weights: a name or a file.
     fps, image_size, intrinsics, fov (radians over the larger side): override or supply what the track does not say.
+    verticals: directions in the camera's frame of which one may be up: that near what the body tells is taken, or none.
     smoothing: strength of the solve's smoothing, 0 for none, 1 for the usual.
     contacts: 'auto' (feet stay where they are found to stand), 'always' (both stand all the time), 'never' (no floor holds
     anything), 'ground' (a floor that no foot goes below, but that holds none).
@@ -64,6 +66,7 @@ class LiftSettings:
     image_size: tuple[int, int] | None = None
     fov: float | None = None
     intrinsics: Intrinsics | None = None
+    verticals: tuple[tuple[float, float, float], ...] = ()
     smoothing: float = 1.0
     contacts: str = "auto"
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
@@ -115,13 +118,15 @@ def lift_people(
 class LiftedFrames:
     """What the networks say of one person, frame by frame, before the solve: kept, it is solved again with other settings.
 
-    track: cleaned, canonical, undistorted, its intrinsics and rate known. report: what was found out so far.
+    track: cleaned, canonical, undistorted, its intrinsics and rate known. report: what was found out so far. seen: the cleaned
+    track with its hands, None where it has none.
     """
 
     track: KeypointTrack
     lifted: LiftedTrack
     device: Device
     report: Report
+    seen: KeypointTrack | None = None
 
 
 def lift_frames(
@@ -205,6 +210,7 @@ class _Run:
 
     def __init__(self, report: Report, settings: LiftSettings, progress: Progress | None) -> None:
         self.report, self.settings, self._progress = report, settings, progress
+        self.seen: KeypointTrack | None = None  # the cleaned track with its hands, which the canonical joints lack
         self._span = (0.0, 1.0)
         self._stage = ""
 
@@ -234,6 +240,8 @@ class _Run:
         if track.skeleton.joint_names == skeleton.joint_names:
             track = track.replace(skeleton=skeleton)  # a file's own says nothing of sides, which cleaning may ask for
         track, self.report.cleaned = clean(track, self.settings.cleaning)
+        if skeleton == HUMAN17:
+            self.seen = track.undistorted(camera) if has_hands(track) else None
         track = to_canonical(track, skeleton).undistorted(camera)
         self.report.fps = f"{float(fps):.6g}"
         self.report.notes += track.notes
@@ -256,7 +264,7 @@ class _Run:
         self._tell_camera(track.intrinsics)
         with self.stage("lift", 0.3, SOLVE_FROM):
             lifted = lift_track(track, lifter, fps, self.advance)
-        return LiftedFrames(track, lifted, lifter.device, self.report)
+        return LiftedFrames(track, lifted, lifter.device, self.report, self.seen)
 
     def solve(self, frames: LiftedFrames, first: Motion | None = None) -> Motion:
         """Solve lifted frames for one body, one root path and one camera: the first person's if any."""
@@ -283,19 +291,23 @@ class _Run:
                     performer = _performer(frames, self.report.actor_height, settings.contacts, settings.smoothing)
                     self.report.notes.append(f"taken to be {height:.2f} m tall, so as to stand on the first one's floor.")
             pose, rotation = lifted.pose, lifted.rotation
-            performance = performer.perform(self.advance, floor)
+            performance = performer.perform(self.advance, floor, settings.verticals)
+            if performance.vertical is not None:
+                self.report.notes.append("the calibration's world says which way is up.")
             joints, lengths = performance.joints, performance.lengths
         with self.stage("camera", 0.95, 1.0):
             if first is not None:
-                turn, shift = first.camera_rotation, first.camera_translation
+                turn, shift = (_every_frame(x[0], len(track)) for x in (first.camera_rotation, first.camera_translation))
             elif settings.camera_mode == "static":
                 up, level = performance.up, performance.level
                 r, t = world.static_camera(joints, track.scores, up, skeleton, self.report.actor_height, level)
-                turn, shift = np.tile(r, (len(track), 1, 1)), np.tile(t, (len(track), 1))
+                turn, shift = (_every_frame(x, len(track)) for x in (r, t))
             else:
                 at_rest = rest_pose(bone_table(skeleton, joints), lengths).joints
                 turn, shift = world.orbit_camera(performance.path, rotation, float(at_rest[skeleton.root, 2]), fps)
             joints_world = np.einsum("tba,tjb->tja", turn, joints - shift[:, None])
+            knuckles = lift_hands(frames.seen, joints, lengths, camera, fps) if frames.seen else None
+            hands = np.zeros((0, 6, 3)) if knuckles is None else np.einsum("tba,tjb->tja", turn, knuckles - shift[:, None])
         error = np.linalg.norm(project(joints, camera) - track.keypoints, axis=-1)
         self._judge(track, error, lifted.flipped, lifted.empty)
         self._judge_motion(track, joints_world, performance.contacts, lifted.empty, fps)
@@ -305,7 +317,7 @@ class _Run:
             camera_translation=shift, camera_mode=settings.camera_mode, bone_lengths=lengths, keypoints=track.keypoints,
             scores=track.scores, reprojection_error=error, person=track.person, source=track.source,
             first_frame=track.first_frame, report=self.report, contacts=performance.contacts,
-            evidence=~lifted.empty,
+            evidence=~lifted.empty, hands=hands,
         )  # fmt: skip
 
     def _estimated(self, track: KeypointTrack, lifter: Lifter, fps: float) -> Intrinsics:
@@ -330,7 +342,7 @@ class _Run:
             lens = replace(camera, fx=focal, fy=focal)
             seen = part.replace(intrinsics=lens)
             frames = LiftedFrames(seen, lift_track(seen, lifter, fps), lifter.device, self.report)
-            return _performer(frames, usual_height(track.skeleton), usual.contacts, usual.smoothing, fps).free_cost()
+            return _performer(frames, usual_height(track.skeleton), usual.contacts, usual.smoothing, fps).unexplained()
 
         focal, deviation = estimate_focal(cost, camera.fx, max(camera.width, camera.height), fps, self.advance)
         self.report.focal_uncertainty = round(100 * deviation, 1)
@@ -413,6 +425,11 @@ def _performer(frames: LiftedFrames, height: float, contacts: str, smoothing: fl
         lifted.pose, lifted.rotation, rays, track.scores, track.skeleton, fps or _sampling_rate(track), height,
         contacts, SolveSettings(smoothing=smoothing), frames.device, track.label,
     )  # fmt: skip
+
+
+def _every_frame(one: Array, frames: int) -> Array:
+    """Return what holds for one frame for all of them, along a new first axis."""
+    return np.tile(one, (frames, *(1,) * one.ndim))
 
 
 def _floor_of(motion: Motion) -> tuple[Array, float]:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.calibration import coverage_note, fit_to_image, read_calibration, split_reference
-from ..core.camera import Intrinsics
+from ..core.calibration import CalibratedCamera, coverage_note, fit_to_image, read_camera, split_reference
 from ..core.errors import OutputError, SettingsError
 from ..core.motion.motion import Motion
 from ..core.pipeline import LiftSettings
@@ -32,7 +31,7 @@ def add_camera_options(parser: argparse.ArgumentParser) -> None:
 class Given:
     """The calibration and the footage of a lift, where there are any."""
 
-    calibration: Intrinsics | None = None
+    calibration: CalibratedCamera | None = None
     footage: Footage | None = None
 
     @classmethod
@@ -47,7 +46,7 @@ class Given:
             return cls(footage=footage)
         path, camera = split_reference(options.calibration)
         size = options.size or (footage.size if footage else None)
-        return cls(read_calibration(path, camera, size), footage)
+        return cls(read_camera(path, camera, size), footage)
 
     def told(self, track: KeypointTrack, settings: LiftSettings) -> tuple[KeypointTrack, LiftSettings]:
         """Return the track with what only the footage knows, and the settings with the calibration for its images."""
@@ -56,9 +55,9 @@ class Given:
             track = track.replace(image_size=size, fps=fps).noted(*self.footage.notes)
         if self.calibration is None:
             return track, settings
-        intrinsics, note = fit_to_image(self.calibration, settings.image_size or track.image_size)
+        intrinsics, note = fit_to_image(self.calibration.intrinsics, settings.image_size or track.image_size)
         notes = [text for text in (note, coverage_note(intrinsics)) if text]
-        return track.noted(*notes), replace(settings, intrinsics=intrinsics)
+        return track.noted(*notes), replace(settings, intrinsics=intrinsics, verticals=self.calibration.verticals)
 
     def show(self, motion: Motion, camera: bpy.types.Object | None, frame_start: int, track: KeypointTrack) -> None:
         """Show the footage behind the camera that was built for a motion; the report tells what is to be known of it."""
@@ -69,7 +68,7 @@ class Given:
         # Frames are numbered as the footage's where that can be; a numbering of its own starts with the footage.
         inside = motion.first_frame + len(motion) <= self.footage.frames
         start = frame_start - (motion.first_frame if inside else 0)
-        lens = self.calibration or track.intrinsics or motion.intrinsics
+        lens = (self.calibration and self.calibration.intrinsics) or track.intrinsics or motion.intrinsics
         lens = fit_to_image(lens, (motion.intrinsics.width, motion.intrinsics.height))[0]
         motion.report.notes += set_background(camera, self.footage, start, lens)
         if self.footage.fps is not None and self.footage.fps != motion.fps:

@@ -12,6 +12,7 @@ from ..core.errors import PoseliftError
 from ..scene import export, files
 from .languages import told
 from .reports import cancelled, tell
+from .retarget_settings import target_of
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -25,11 +26,13 @@ FORMATS = (
 
 
 def armature_in(context: bpy.types.Context) -> bpy.types.Object | None:
-    """Return the armature to export: the active object, or the one that deforms the active mesh."""
+    """Return the armature to export: the active object, the one that deforms the active mesh, or the retargeting's target."""
     active = context.active_object
     if active is not None and active.type == "MESH":
         active = active.find_armature()
-    return active if active is not None and active.type == "ARMATURE" else None
+    if active is not None and active.type == "ARMATURE":
+        return active
+    return target_of(context) if context.scene is not None else None
 
 
 class POSELIFT_OT_export(bpy.types.Operator, ExportHelper):

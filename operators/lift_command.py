@@ -42,7 +42,8 @@ def lift_inputs(options: argparse.Namespace) -> int:
         if options.preview:
             raise SettingsError("--preview shows Poselift's own figure; leave it out with --onto.")
     several = options.person == "all" or "," in options.person
-    planned = plan(clips, options.output, [f".{ending}" for ending in options.to], options.name, several)
+    endings, kept = [f".{ending}" for ending in options.to], [Path(options.onto)] if options.onto else []
+    planned = plan(clips, options.output, endings, options.name, several, kept)
     planned = planned.part(*options.part) if options.part else planned
     _check_blender(planned, options)
     for folder in planned.folders:

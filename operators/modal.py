@@ -15,6 +15,7 @@ from ..scene.steps import Steps, advance, finished
 from . import session
 from .languages import told
 from .reports import cancelled, tell
+from .terminal import clock
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -172,7 +173,7 @@ def show_progress(context: bpy.types.Context) -> None:
     if job is None:
         return
     share, stage = job.progress
-    left = f", {job.left:.0f} s left" if job.left is not None else ""
+    left = f", {clock(job.left)} left" if job.left is not None else ""
     text = "Poselift: stopping…" if job.cancelling else f"Poselift: {stage or 'starting'}, {share:.0%}{left} (Esc to stop)"
     if text == job.shown:
         return

@@ -25,6 +25,7 @@ _devices: list[str] = []
 
 def where_from() -> str:
     """Return the version of the PyTorch that would be imported, and its folder."""
+
     spec = importlib.util.find_spec("torch")
     folder = Path(spec.origin).parent.parent if spec and spec.origin else Path()
     found = metadata.distributions(name="torch", path=[str(folder)])

@@ -73,10 +73,11 @@ class Figure:
 
 def figure_of(motion: Motion, settings: BuildSettings) -> Figure:
     """Return the bones' rest and their rotations. Needs no Blender. Raises `RigError`, `SettingsError`."""
-    table = styled(bone_table(motion.skeleton, motion.joints_world), settings.rest, settings.names)
-    rest = rest_pose(table, motion.bone_lengths)
+    skeleton, joints, lengths = motion.body
+    table = styled(bone_table(skeleton, joints), settings.rest, settings.names)
+    rest = rest_pose(table, lengths)
     timing.rate_of(motion.fps)
-    return Figure(motion, rest, solve_pose(motion.joints_world, rest, float(motion.fps)))
+    return Figure(motion, rest, solve_pose(joints, rest, float(motion.fps)))
 
 
 def apply(motion: Motion | Figure, settings: BuildSettings | None = None) -> Built:

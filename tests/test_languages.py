@@ -15,7 +15,9 @@ from poselift.operators import languages
 from poselift.operators.languages import LANGUAGES, translated
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = re.compile(r"(human17|Names|Bones named).*|[\d.]+ fps|Y|FPS|CPU|CUDA|Metal|FBX|USD|BVH|PyTorch \{\}")
+NAMES = re.compile(
+    r"(human17|Names|Bones named).*|[\d.]+ fps|Y|FPS|CPU|CUDA|Metal|FBX|USD|BVH|2d-only|3d-anchored|paper|PyTorch \{\}"
+)
 """What is no word of a language: names of weights, rates, file formats. Tooltips of rig families are made by template."""
 PLACE = re.compile(r"\{\d*\}")
 

@@ -26,7 +26,7 @@ def test_the_tab_tells_the_story_from_source_to_export(addon):
         for part in ui._registered
         if getattr(part, "bl_space_type", "") == "VIEW_3D" and not getattr(part, "bl_parent_id", "")
     ]
-    assert titles == ["Source", "Actor and Camera", "Lift", "Result", "Retarget", "Export"]
+    assert titles == ["Source", "Actor and Camera", "Lift", "Result", "Retarget", "Export", "Training"]
     assert addon.types.POSELIFT_PT_clip.bl_space_type == "CLIP_EDITOR"
     assert addon.types.POSELIFT_PT_clip.bl_category == "Poselift"
 

@@ -14,10 +14,21 @@ def register() -> None:
         return
     import bpy
 
-    from . import clip_panel, export_panel, panel, preferences, presets, retarget_panel, source_panel
+    from . import (
+        clip_panel,
+        export_panel,
+        panel,
+        preferences,
+        presets,
+        retarget_panel,
+        source_panel,
+        training_panel,
+        weights_menu,
+    )
 
     # The order of the panels in the tab.
-    modules: tuple[Any, ...] = (preferences, presets, source_panel, panel, retarget_panel, export_panel, clip_panel)
+    modules: tuple[Any, ...] = (preferences, presets, weights_menu, source_panel, panel, retarget_panel, export_panel)
+    modules += (training_panel, clip_panel)
     try:
         for part in (part for module in modules for part in module.CLASSES):
             bpy.utils.register_class(part)
@@ -25,17 +36,19 @@ def register() -> None:
     except BaseException:
         unregister()
         raise
-    _use_environment()
+    _use_preferences()
 
 
-def _use_environment() -> None:
-    """Look for PyTorch in the environment that the preferences name."""
+def _use_preferences() -> None:
+    """Look for PyTorch in the environment that the preferences name, and for weights in their folder."""
+    from ..operators import weights_place
     from ..operators.defaults import preferences
     from ..operators.torch_place import activate
 
     usual = preferences()
     if usual is not None:
         activate(usual.environment)
+        weights_place.activate()
 
 
 def unregister() -> None:

@@ -7,7 +7,7 @@ import bpy
 
 from ..operators.export import FORMATS, POSELIFT_OT_export, armature_in
 from ..operators.languages import told
-from ..scene.export import can_save_usd
+from ..scene.compat import has_usd
 from .sidebar import SidebarPanel
 from .text import lines
 
@@ -32,9 +32,9 @@ class POSELIFT_PT_export(SidebarPanel, bpy.types.Panel):
         grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
         for ending, name, _ in FORMATS:
             cell = grid.row(align=True)
-            cell.enabled = ending != ".usd" or can_save_usd()
+            cell.enabled = ending != ".usd" or has_usd()
             cell.operator(POSELIFT_OT_export.bl_idname, text=name, icon="EXPORT").ending = ending
-        if not can_save_usd():
+        if not has_usd():
             lines(context, layout, "This Blender was built without USD", "INFO")
 
 

@@ -20,6 +20,7 @@ from .presets import POSELIFT_PT_presets
 from .progress import draw_progress
 from .sidebar import SidebarPanel, properties
 from .text import lines
+from .weights_menu import draw_weights
 
 
 class POSELIFT_PT_actor(SidebarPanel, bpy.types.Panel):
@@ -59,7 +60,8 @@ class POSELIFT_PT_lift(SidebarPanel, bpy.types.Panel):
         layout = properties(self)
         column = layout.column()
         column.enabled = session.running() is None
-        for name in ("weights", "device", "smoothing"):
+        draw_weights(column, settings.weights, "SCENE")
+        for name in ("device", "smoothing"):
             column.prop(settings, name)
         column.separator()
         for name in ("rest", "bone_names", "thin"):

@@ -9,6 +9,7 @@ import bpy
 
 from ..operators import session
 from ..operators.languages import told
+from ..operators.terminal import clock
 from .text import lines
 
 
@@ -20,7 +21,7 @@ def draw_progress(context: bpy.types.Context, layout: Any) -> bool:
     share, stage = job.progress
     text = told("Stopping…") if job.cancelling else told(stage).capitalize() or told("Starting")
     if job.left is not None and not job.cancelling:
-        text = told(f"{text}, {job.left:.0f} s left")
+        text = told(f"{text}, {clock(job.left)} left")
     layout.progress(factor=share, text=text)
     lines(context, layout, "Esc stops it and changes nothing")
     return True

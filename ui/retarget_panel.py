@@ -75,6 +75,7 @@ class POSELIFT_PT_retarget(SidebarPanel, bpy.types.Panel):
         value = scale.row()
         value.active = settings.use_scale
         value.prop(settings, "scale", text="")
+        options.prop(settings, "thin")
         large = layout.row()
         large.scale_y = 1.5
         large.operator(POSELIFT_OT_retarget.bl_idname, icon="CON_ARMATURE")

@@ -35,7 +35,11 @@ TILT = np.radians(6)
 """How far the first guess of up is trusted: the body's own uprightness varies by 4 degrees on the training data's clips."""
 UNEVEN = 0.04
 """Metres by which the heights of standing feet differ, at usual height."""
+OUTLYING = 3.0
+"""Times as much, from where on a height counts half or less. Were it once, what the first guess slopes by would look like
+outliers, and the slope would stay."""
 STEPS = 8
+PLACES = 200
 
 
 def feet_of(skeleton: Skeleton) -> tuple[int, ...]:
@@ -69,12 +73,14 @@ def _velocity(path: Array, reach: int) -> Array:
     return (path[after] - path[before]) / np.maximum(after - before, 1)[:, None, None]
 
 
-def fit_floor(feet: Array, weight: Array, stands: Array, up: Array, fps: float, size: float) -> tuple[Array, float]:
+def fit_floor(
+    feet: Array, weight: Array, stands: Array, up: Array, fps: float, size: float, tilt: float = TILT
+) -> tuple[Array, float]:
     """Return the normal (3,) and level n . x of the plane on which feet stand.
 
     feet: (T, F, 3); weight: (T, F) 0..1 of standing; stands: (F,) metres that each joint is above the floor when it does; up:
-    (3,) the first guess, which the normal leaves by a few degrees at most. Least squares with robust weights (Geman and
-    McClure 1987); neighbouring frames tell the same, so that half a second counts as one observation.
+    (3,) the first guess, which the normal leaves by `tilt` radians or a little more. Least squares with robust weights (Geman
+    and McClure 1987); neighbouring frames tell the same, so that half a second counts as one observation.
     """
     points, weight = feet.reshape(-1, 3), weight.ravel()
     lift = np.broadcast_to(stands, feet.shape[:2]).ravel()
@@ -85,13 +91,13 @@ def fit_floor(feet: Array, weight: Array, stands: Array, up: Array, fps: float, 
     for _ in range(STEPS):
         # Where the first guess slopes, a long way's feet lie far off: what counts as near shrinks from all to the floor's own.
         off = np.abs(points @ normal - lift - level)
-        spread = max(UNEVEN * size, min(0.5 * spread, weighted_quantile(off, weight, 0.95)))
+        spread = max(OUTLYING * UNEVEN * size, min(0.5 * spread, weighted_quantile(off, weight, 0.95)))
         each = min(1.0, 2 / fps) / (UNEVEN * size) ** 2
         robust = each * weight / (1 + (off / spread) ** 2) ** 2
         # The tilt turns about the feet's middle, so that slope and level do not mix.
         middle = (robust[:, None] * points).sum(0) / max(robust.sum(), 1e-12)
         rows = np.stack([(points - middle) @ sideways, (points - middle) @ ahead, -np.ones(len(points))], -1)
-        system = (rows.T * robust) @ rows + np.diag([TILT**-2, TILT**-2, 1e-9])
+        system = (rows.T * robust) @ rows + np.diag([tilt**-2, tilt**-2, 1e-9])
         a, b, height = np.linalg.solve(system, (rows.T * robust) @ -((points - middle) @ up - lift))
         tilted = up + a * sideways + b * ahead
         normal = normalised(tilted)
@@ -104,6 +110,13 @@ def weighted_quantile(values: Array, weights: Array, share: float = 0.5) -> floa
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     return float(values[order][min(np.searchsorted(total, share * total[-1]), len(values) - 1)])
+
+
+def most_common(values: Array, weights: Array, spread: float) -> float:
+    """Return where most of the weight of (N,) values lies within about `spread`: the highest place of a kernel density."""
+    places = np.linspace(values.min(), values.max(), PLACES)
+    near = np.exp(-0.5 * ((places[:, None] - values) / spread) ** 2)
+    return float(places[(near @ weights).argmax()])
 
 
 def size_of(height: float) -> float:
