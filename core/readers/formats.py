@@ -149,6 +149,8 @@ def _is_clip(path: Path) -> bool:
 
 def _is_motion(path: Path) -> bool:
     """Whether a file is what a lift has written."""
+    from . import numpy_files
+
     return path.suffix.lower() == ".npz" and "joints_world" in numpy_files.members(path)
 
 
