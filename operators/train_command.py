@@ -162,6 +162,7 @@ def _open(
 
 
 def _write(trainer: Trainer, data: _Data, output: Path, reporter: Reporter) -> None:
+    reporter.finishing()
     trained = trainer.weights(output.stem)
     weights.save(trained, output)
     comparison = None

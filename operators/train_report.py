@@ -99,8 +99,12 @@ class Reporter:
         """Tell a program where the run is."""
         self._event("progress", **facts)
 
+    def finishing(self) -> None:
+        """Tell a program that training is done, and the weights are being written."""
+        self._event("finishing")
+
     def scoring(self) -> None:
-        """Say that the weights are compared now."""
+        """Tell a program that the weights are compared now."""
         self._event("scoring")
 
     def done(self, output: Path, notes: dict[str, Any], comparison: Comparison | None) -> None:

@@ -136,8 +136,8 @@ def _shown(event: dict[str, Any], share: float, stage: str) -> tuple[float, str]
         return share, "training"
     if event["event"] == "progress":
         return 0.95 * float(event.get("share", share)), f"training the {event['stage']}"
-    if event["event"] == "scoring":
-        return 0.95, "comparing before and after"
+    if event["event"] in ("finishing", "scoring"):
+        return 0.95, "finishing" if event["event"] == "finishing" else "comparing before and after"
     return share, stage
 
 

@@ -107,9 +107,9 @@ def test_the_command_compares_before_and_after_and_tells_all_in_json_lines(start
     assert main(run(tmp_path, start, "--epochs", "3", "--hold-out", "0.2", "--json")) == 0
     out = capsys.readouterr().out
     events = [json.loads(line) for line in out.splitlines()]
-    assert [event["event"] for event in events if event["event"] != "progress"] == ["start", "scoring", "done"]
+    assert [event["event"] for event in events if event["event"] != "progress"] == ["start", "finishing", "scoring", "done"]
     assert events[0]["held_out"] == 48 and events[0]["poses"] == 240 - 48 - 8
-    assert 0 < events[1]["share"] <= events[-3]["share"] == 1.0 and events[-3]["held_out"] > 0
+    assert 0 < events[1]["share"] <= events[-4]["share"] == 1.0 and events[-4]["held_out"] > 0
     compared = Comparison.from_dict(events[-1]["comparison"])
     assert compared.frames == 48 and compared.start == weights.load(start).name
     assert min(compared.before.reprojection, compared.before.bones, compared.before.turned) > 0

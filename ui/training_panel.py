@@ -152,13 +152,11 @@ def _draw_curves(layout: Any, history: History, name: str, version: object) -> N
         return
     key = f"losses of {name}"
     layout.template_icon(icon_of(key, lambda: draw_curves([c for _, c in curves], CURVE_PIXELS), version), scale=CURVE_SCALE)
-    table = layout.grid_flow(row_major=True, columns=3, align=True)
-    for text in ("", "Trained (orange)", "Held out (blue)"):
-        table.label(text=text)
-    for stage, curve in curves:
-        table.label(text=stage.capitalize())
-        for points in (curve.trained, curve.held_out):
-            table.label(text=f"{points[0][1]:.3f} → {points[-1][1]:.3f}" if points else "")
+    column = layout.column(align=True)
+    for (stage, curve), place in zip(curves, ("above", "below"), strict=True):
+        for what, points in ((f"{stage.capitalize()}, {place}", curve.trained), ("    held out (blue)", curve.held_out)):
+            if points:
+                column.label(text=f"{what}: {points[0][1]:.3f} → {points[-1][1]:.3f}")
 
 
 CLASSES = (POSELIFT_UL_training_clips, POSELIFT_PT_training, POSELIFT_PT_own_weights)

@@ -2,7 +2,7 @@
 """A training run as its JSON lines tell it: `poselift train --json` writes them, Blender's panel reads them.
 
 One object a line, each with an `event`: 'start' (what is trained, from what, how long), 'progress' (about twice a second),
-'scoring', then one of 'done', 'stopped' and 'error'. A resumed run appends a new 'start' to the lines of the first.
+'finishing', 'scoring', then one of 'done', 'stopped' and 'error'. A resumed run appends a new 'start' to the first one's lines.
 """
 
 from __future__ import annotations
