@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from .skeleton import HUMAN17, Skeleton, usual_height
 from .track import KeypointTrack, exact_rate
 
 if TYPE_CHECKING:
+    from .lifter.device import Device
     from .lifter.inference import Lifter
     from .lifter.lift_track import LiftedTrack
     from .motion.performance import Performer
@@ -37,6 +39,8 @@ Progress = Callable[[float, str], None]
 
 CAMERA_MODES = ("static", "orbit")
 CONTACT_MODES = ("auto", "always", "never", "ground")
+SOLVE_FROM = 0.4
+"""Share of a lift's progress at which the networks are done and the solve begins."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def lift(
 
 
 def lift_people(
-    tracks: list[KeypointTrack],
+    tracks: Sequence[KeypointTrack],
     settings: LiftSettings | None = None,
     progress: Progress | None = None,
     lifter: Lifter | None = None,
@@ -107,27 +111,90 @@ def lift_people(
     Everything else as in `lift`. Raises what `lift` raises, and `SettingsError` where several people are to be orbited.
     """
     settings = settings or LiftSettings()
-    if len(tracks) > 1 and settings.camera_mode == "orbit":
-        raise SettingsError("the camera can orbit one person only; lift one, or choose the static camera.")
-    motions: list[Motion] = []
+    return solve_people(lift_frames(tracks, settings, progress, lifter), settings, progress)
+
+
+@dataclass(frozen=True)
+class LiftedFrames:
+    """What the networks say of one person, frame by frame, before the solve: kept, it is solved again with other settings.
+
+    track: cleaned, canonical, undistorted, its intrinsics and rate known. report: what was found out so far. seen: the cleaned
+    track with its hands, None where it has none.
+    """
+
+    track: KeypointTrack
+    lifted: LiftedTrack
+    device: Device
+    report: Report
+    seen: KeypointTrack | None = None
+
+
+def lift_frames(
+    tracks: Sequence[KeypointTrack],
+    settings: LiftSettings,
+    progress: Progress | None = None,
+    lifter: Lifter | None = None,
+) -> list[LiftedFrames]:
+    """Clean and lift several people of one clip, frame by frame: the part of `lift_people` that `solve_people` does not repeat.
+
+    progress: gets shares from 0 to `SOLVE_FROM`. Raises what `lift_people` raises.
+    """
+    _check_camera(len(tracks), settings)
+    found: list[LiftedFrames] = []
     for number, track in enumerate(tracks):
+        part = _part(progress, number, len(tracks), 0.0, SOLVE_FROM)
+        run = _Run(Report(source=track.source, person=track.person, frames=len(track)), settings, part)
+        found.append(_lift_one(run, track, found[0] if found else None, lifter))
+    return found
 
-        def part(share: float, stage: str, number: int = number) -> None:
-            if progress:
-                progress((number + share) / len(tracks), stage)
 
-        motions.append(_lift_one(_Run(track, settings, part), motions[0] if motions else None, lifter))
+def solve_people(people: Sequence[LiftedFrames], settings: LiftSettings, progress: Progress | None = None) -> list[Motion]:
+    """Solve lifted people for bodies that move in one world: all that `camera_mode`, `actor_height`, `smoothing` and
+    `contacts` decide. The other settings are those of the lift.
+
+    progress: gets shares from `SOLVE_FROM` to 1. Raises `TrackError`, `SettingsError`.
+    """
+    _check_camera(len(people), settings)
+    motions: list[Motion] = []
+    for number, frames in enumerate(people):
+        run = _Run(deepcopy(frames.report), settings, _part(progress, number, len(people), SOLVE_FROM, 1.0))
+        with threads_for(len(frames.track)):
+            motions.append(run.solve(frames, motions[0] if motions else None))
     return motions
 
 
-def _lift_one(run: _Run, first: Motion | None, lifter: Lifter | None) -> Motion:
+def lift_part(settings: LiftSettings) -> LiftSettings:
+    """Return settings with the usual values for all that the solve alone decides: equal ones share their lifted frames."""
+    usual = LiftSettings()
+    return replace(
+        settings,
+        camera_mode=usual.camera_mode,
+        actor_height=usual.actor_height,
+        smoothing=usual.smoothing,
+        contacts=usual.contacts,
+    )
+
+
+def _check_camera(people: int, settings: LiftSettings) -> None:
+    if people > 1 and settings.camera_mode == "orbit":
+        raise SettingsError("the camera can orbit one person only; lift one, or choose the static camera.")
+
+
+def _part(progress: Progress | None, number: int, count: int, start: float, end: float) -> Progress | None:
+    """Return the progress of one of several people, whose own goes from `start` to `end` as all of theirs does."""
+    if progress is None:
+        return None
+    return lambda share, stage: progress(start + (number * (end - start) + share - start) / count, stage)
+
+
+def _lift_one(run: _Run, track: KeypointTrack, first: LiftedFrames | None, lifter: Lifter | None) -> LiftedFrames:
     with run.stage("load", 0.0, 0.1):
         lifter = lifter or _lifter_of(run.settings)
         run.report.weights, run.report.device = lifter.weights.name, str(lifter.device)
-    with threads_for(len(run.track)):
+    with threads_for(len(track)):
         with run.stage("clean", 0.1, 0.15):
-            canonical = run.clean(lifter.weights.skeleton)
-        return run.solve(canonical, lifter, first)
+            canonical = run.clean(track, lifter.weights.skeleton)
+        return run.lift(canonical, lifter, first)
 
 
 def _lifter_of(settings: LiftSettings) -> Lifter:
@@ -141,11 +208,8 @@ def _lifter_of(settings: LiftSettings) -> Lifter:
 class _Run:
     """One lift: its settings, its report, and where it is."""
 
-    def __init__(self, track: KeypointTrack, settings: LiftSettings, progress: Progress | None) -> None:
-        self.track, self.settings, self._progress = track, settings, progress
-        self.report = Report(
-            source=track.source, person=track.person, frames=len(track), camera_mode=settings.camera_mode
-        )  # fmt: skip
+    def __init__(self, report: Report, settings: LiftSettings, progress: Progress | None) -> None:
+        self.report, self.settings, self._progress = report, settings, progress
         self.seen: KeypointTrack | None = None  # the cleaned track with its hands, which the canonical joints lack
         self._span = (0.0, 1.0)
         self._stage = ""
@@ -166,9 +230,8 @@ class _Run:
             start, end = self._span
             self._progress(start + (end - start) * share, self._stage)
 
-    def clean(self, skeleton: Skeleton) -> KeypointTrack:
-        """Clean, calibrate and map the track: canonical skeleton, undistorted pixels, intrinsics and rate known."""
-        track = self.track
+    def clean(self, track: KeypointTrack, skeleton: Skeleton) -> KeypointTrack:
+        """Clean, calibrate and map a track: canonical skeleton, undistorted pixels, intrinsics and rate known."""
         if not track.observed.any():
             raise TrackError(f"{track.label}: no keypoint has a score above zero, so there is nothing to lift.")
         fps = self._frame_rate(track)
@@ -184,28 +247,38 @@ class _Run:
         self.report.notes += track.notes
         return track
 
-    def solve(self, track: KeypointTrack, lifter: Lifter, first: Motion | None = None) -> Motion:
-        """Lift the canonical track and solve it for one body, one root path and one camera: the first person's if any."""
+    def lift(self, track: KeypointTrack, lifter: Lifter, first: LiftedFrames | None = None) -> LiftedFrames:
+        """Lift the canonical track frame by frame, through the first person's lens if there is one and none is known."""
+        from .lifter.lift_track import lift_track
+
+        assert track.intrinsics is not None and track.fps is not None
+        fps = _sampling_rate(track)
+        assumed = track.intrinsics.source == ASSUMED
+        if assumed and first is not None:
+            track = track.replace(intrinsics=first.track.intrinsics)
+            self.report.focal_uncertainty = first.report.focal_uncertainty
+        elif assumed:
+            with self.stage("focal length", 0.15, 0.3):
+                track = track.replace(intrinsics=self._estimated(track, lifter, fps))
+        assert track.intrinsics is not None
+        self._tell_camera(track.intrinsics)
+        with self.stage("lift", 0.3, SOLVE_FROM):
+            lifted = lift_track(track, lifter, fps, self.advance)
+        return LiftedFrames(track, lifted, lifter.device, self.report, self.seen)
+
+    def solve(self, frames: LiftedFrames, first: Motion | None = None) -> Motion:
+        """Solve lifted frames for one body, one root path and one camera: the first person's if any."""
         from .motion import world
         from .rig.bones import bone_table
         from .rig.rest import rest_pose
 
-        settings, skeleton = self.settings, track.skeleton
-        assert track.intrinsics is not None and track.fps is not None
-        fps = _sampling_rate(track)
-        self.report.actor_height = settings.actor_height or usual_height(skeleton)
-        assumed = track.intrinsics.source == ASSUMED
-        if assumed and first is not None:
-            track = track.replace(intrinsics=first.intrinsics)
-            self.report.focal_uncertainty = first.report.focal_uncertainty
-        elif assumed:
-            with self.stage("focal length", 0.15, 0.3):
-                track = track.replace(intrinsics=first.intrinsics if first else self._estimated(track, lifter, fps))
-        camera = track.intrinsics
+        settings, track, lifted = self.settings, frames.track, frames.lifted
+        skeleton, camera, fps = track.skeleton, track.intrinsics, _sampling_rate(track)
         assert camera is not None and track.fps is not None
-        self._tell_camera(camera)
-        with self.stage("lift", 0.3, 0.4):
-            lifted, performer = self._performer(track, lifter, fps)
+        self.report.camera_mode = settings.camera_mode
+        self.report.actor_height = settings.actor_height or usual_height(skeleton)
+        with self.stage("solve", SOLVE_FROM, 0.95):
+            performer = _performer(frames, self.report.actor_height, settings.contacts, settings.smoothing)
             floor = _floor_of(first) if first else None
             if floor is not None:
                 # Of the others nobody said how tall they are: that they stand on the same floor tells.
@@ -215,10 +288,9 @@ class _Run:
                     self.report.notes.append("stands on no floor that the first one stands on: placed by size alone.")
                 else:
                     self.report.actor_height = round(height, 3)
-                    lifted, performer = self._performer(track, lifter, fps)
+                    performer = _performer(frames, self.report.actor_height, settings.contacts, settings.smoothing)
                     self.report.notes.append(f"taken to be {height:.2f} m tall, so as to stand on the first one's floor.")
             pose, rotation = lifted.pose, lifted.rotation
-        with self.stage("solve", 0.4, 0.95):
             performance = performer.perform(self.advance, floor, settings.verticals)
             if performance.vertical is not None:
                 self.report.notes.append("the calibration's world says which way is up.")
@@ -234,7 +306,7 @@ class _Run:
                 at_rest = rest_pose(bone_table(skeleton, joints), lengths).joints
                 turn, shift = world.orbit_camera(performance.path, rotation, float(at_rest[skeleton.root, 2]), fps)
             joints_world = np.einsum("tba,tjb->tja", turn, joints - shift[:, None])
-            knuckles = lift_hands(self.seen, joints, lengths, camera, fps) if self.seen else None
+            knuckles = lift_hands(frames.seen, joints, lengths, camera, fps) if frames.seen else None
             hands = np.zeros((0, 6, 3)) if knuckles is None else np.einsum("tba,tjb->tja", turn, knuckles - shift[:, None])
         error = np.linalg.norm(project(joints, camera) - track.keypoints, axis=-1)
         self._judge(track, error, lifted.flipped, lifted.empty)
@@ -248,29 +320,15 @@ class _Run:
             evidence=~lifted.empty, hands=hands,
         )  # fmt: skip
 
-    def _performer(
-        self, track: KeypointTrack, lifter: Lifter, fps: float, quiet: bool = False
-    ) -> tuple[LiftedTrack, Performer]:
-        """Lift a canonical track, and make ready to solve it."""
-        from .lifter.lift_track import lift_track
-        from .motion.performance import Performer
-        from .motion.solve import SolveSettings
-
-        assert track.intrinsics is not None
-        lifted = lift_track(track, lifter, fps, None if quiet else self.advance)
-        rays = unproject(track.keypoints, track.intrinsics)
-        settings = SolveSettings(smoothing=self.settings.smoothing)
-        performer = Performer(
-            lifted.pose, lifted.rotation, rays, track.scores, track.skeleton, fps, self.report.actor_height,
-            self.settings.contacts, settings, lifter.device, track.label,
-        )  # fmt: skip
-        return lifted, performer
-
     def _estimated(self, track: KeypointTrack, lifter: Lifter, fps: float) -> Intrinsics:
-        """Return the track's assumed camera with the focal length under which the solve leaves least unexplained."""
+        """Return the track's assumed camera with the focal length under which the solve leaves least unexplained.
+
+        It is a fact of the footage: how tall somebody is taken to be and how much is smoothed have no say in it.
+        """
+        from .lifter.lift_track import lift_track
         from .motion.focal import estimate_focal, telling_frames
 
-        camera = track.intrinsics
+        camera, usual = track.intrinsics, LiftSettings()
         assert camera is not None
         seen = np.where(track.observed.sum(1)[:, None] > 2, track.keypoints[..., 1], 0.0)
         frames = telling_frames(np.nanmax(seen, 1) - np.nanmin(seen, 1))
@@ -282,7 +340,9 @@ class _Run:
 
         def cost(focal: float) -> float:
             lens = replace(camera, fx=focal, fy=focal)
-            return self._performer(part.replace(intrinsics=lens), lifter, fps, quiet=True)[1].unexplained()
+            seen = part.replace(intrinsics=lens)
+            frames = LiftedFrames(seen, lift_track(seen, lifter, fps), lifter.device, self.report)
+            return _performer(frames, usual_height(track.skeleton), usual.contacts, usual.smoothing, fps).unexplained()
 
         focal, deviation = estimate_focal(cost, camera.fx, max(camera.width, camera.height), fps, self.advance)
         self.report.focal_uncertainty = round(100 * deviation, 1)
@@ -351,6 +411,20 @@ class _Run:
         report.spans_without_evidence = [
             [track.first_frame + int(a), track.first_frame + int(b) - 1] for a, b in zip(edges[::2], edges[1::2], strict=True)
         ]
+
+
+def _performer(frames: LiftedFrames, height: float, contacts: str, smoothing: float, fps: float | None = None) -> Performer:
+    """Make ready to solve lifted frames. fps: as they lie in time, the track's own where not given."""
+    from .motion.performance import Performer
+    from .motion.solve import SolveSettings
+
+    track, lifted = frames.track, frames.lifted
+    assert track.intrinsics is not None
+    rays = unproject(track.keypoints, track.intrinsics)
+    return Performer(
+        lifted.pose, lifted.rotation, rays, track.scores, track.skeleton, fps or _sampling_rate(track), height,
+        contacts, SolveSettings(smoothing=smoothing), frames.device, track.label,
+    )  # fmt: skip
 
 
 def _every_frame(one: Array, frames: int) -> Array:

@@ -38,9 +38,11 @@ def register() -> None:
         import_clip,
         import_keypoints,
         joints,
+        languages,
         lift,
         own_weights,
         people,
+        presets,
         retarget,
         retarget_settings,
         settings,
@@ -55,6 +57,8 @@ def register() -> None:
 
     blender: Any = bpy  # its type stubs know neither added properties nor what these functions return
     try:
+        blender.app.translations.register(__name__, languages.table())
+        _undo.append(lambda: blender.app.translations.unregister(__name__))
         modules: tuple[Any, ...] = (
             settings,
             footage,
@@ -66,6 +70,7 @@ def register() -> None:
             lift,
             retarget_settings,
             retarget,
+            presets,
             export,
         )
         modules += (torch_hint, torch_install, torch_state, training_settings, own_weights, train)

@@ -11,7 +11,8 @@ from ..core.errors import CameraError, PoseliftError
 from ..scene.footage import footage_facts
 from ..scene.user_camera import intrinsics_of_camera
 from .camera_options import Given
-from .reports import cancelled
+from .languages import told
+from .reports import cancelled, tell
 from .settings import RATES, PoseliftSettings, settings_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class POSELIFT_OT_use_footage(bpy.types.Operator):
         """Be there once footage is chosen."""
         if context.scene is not None and settings_of(context).footage:
             return True
-        cls.poll_message_set("Choose the footage first")
+        cls.poll_message_set(told("Choose the footage first"))
         return False
 
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
@@ -47,7 +48,7 @@ class POSELIFT_OT_use_footage(bpy.types.Operator):
             settings.rate = str(facts.fps) if str(facts.fps) in known else "CUSTOM"
             settings.custom_rate = float(facts.fps)
         rate = f", {float(facts.fps):.4g} fps" if facts.fps else ""
-        self.report({"INFO"}, f"{facts.size[0]} × {facts.size[1]} px{rate}, {facts.frames} frames")
+        tell(self, "INFO", f"{facts.size[0]} × {facts.size[1]} px{rate}, {facts.frames} frames")
         return {"FINISHED"}
 
 

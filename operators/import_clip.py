@@ -8,9 +8,10 @@ import bpy
 
 from ..core.errors import PoseliftError
 from ..scene.clip_tracks import read_clip
-from .reports import cancelled
+from .languages import told
+from .reports import cancelled, tell
 from .settings import settings_of
-from .source import remember
+from .source import found_in, remember
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -36,7 +37,7 @@ class POSELIFT_OT_import_clip(bpy.types.Operator):
         """Say what is missing where there is no clip."""
         if context.scene is not None and clip_in(context) is not None:
             return True
-        cls.poll_message_set("Choose a movie clip first")
+        cls.poll_message_set(told("Choose a movie clip first"))
         return False
 
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
@@ -48,9 +49,9 @@ class POSELIFT_OT_import_clip(bpy.types.Operator):
         except PoseliftError as error:
             return cancelled(self, error)
         settings = settings_of(context)
-        remember(settings, Path(clip.name), tracks, {}, clip)
+        remember(settings, found_in(Path(clip.name), tracks, {}, clip))
         people = f"{len(tracks)} people" if len(tracks) > 1 else "1 person"
-        self.report({"INFO"}, f"{clip.name}: {people}, {settings.detected}")
+        tell(self, "INFO", f"{clip.name}: {people}, {settings.detected}")
         return {"FINISHED"}
 
 

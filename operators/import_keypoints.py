@@ -2,6 +2,7 @@
 """File > Import > Keypoints: read a clip's tracks and show in the sidebar what was found."""
 
 # No postponed annotations here: Blender reads the properties from the classes' annotations.
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,12 @@ from ..core import readers
 from ..core.errors import ImageSizeNeededError, PoseliftError
 from ..core.layouts import LAYOUTS
 from ..core.readers.source import numbered_files
+from ..scene.jobs import Progress
+from .languages import told
+from .modal import JobOperator
 from .reports import cancelled
 from .settings import settings_of
-from .source import remember
+from .source import Found, found_in, remember
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -63,44 +67,90 @@ class POSELIFT_OT_import_keypoints(bpy.types.Operator, ImportHelper):
         options={"SKIP_SAVE"},
     )
 
+    _in_window = False
+
     def invoke(  # type: ignore[override] # the stubs say that it returns nothing
         self, context: bpy.types.Context, event: bpy.types.Event
     ) -> "set[OperatorReturnItems]":
         """Open the file browser; what was dropped is read at once."""
+        self._in_window = not bpy.app.background and context.window is not None
         if self.directory and any(item.name for item in self.files):
             return self.execute(context)
         browse: Any = ImportHelper.invoke
         return browse(self, context, event)
 
-    def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
-        """Read, keep the tracks for the session, and note in the scene what they are."""
-        manager: Any = context.window_manager
-        manager.progress_begin(0, 1)
-        path = clip_path(self.filepath, self.directory, [item.name for item in self.files], self.extent)
+    def execute(self, _context: bpy.types.Context) -> "set[OperatorReturnItems]":
+        """Read: beside the window where the user chose the files there, else before returning."""
+        chosen, extent = chosen_path(self.filepath, self.directory, [item.name for item in self.files], self.extent)
+        names = ("file_format", "layout", "image_width", "image_height")
+        options = {"filepath": str(chosen), "extent": extent} | {name: getattr(self, name) for name in names}
+        ops: Any = bpy.ops
+        if self._in_window:
+            ops.poselift.read_keypoints("INVOKE_DEFAULT", **options)
+            return {"CANCELLED"}  # the step that can be undone is that of the reading
+        return read_now(self, options)
+
+
+def read_now(operator: Any, options: dict[str, Any]) -> "set[OperatorReturnItems]":
+    """Read before returning, and tell by an operator what the reading tells."""
+    ops: Any = bpy.ops
+    try:
+        return ops.poselift.read_keypoints("EXEC_DEFAULT", **options)
+    except RuntimeError as error:  # that is how Blender hands on the error that was told
+        for line in str(error).removeprefix("Error: ").strip().splitlines():
+            operator.report({"ERROR"}, line)
+            break
+        return {"CANCELLED"}
+
+
+class POSELIFT_OT_read_keypoints(JobOperator, bpy.types.Operator):
+    """Read keypoints and note in the scene what they are"""
+
+    bl_idname = "poselift.read_keypoints"
+    bl_label = "Read Keypoints"
+    bl_options = {"UNDO", "INTERNAL"}
+
+    filepath: bpy.props.StringProperty(options={"HIDDEN"})
+    extent: bpy.props.EnumProperty(items=EXTENTS, default="AUTO", options={"HIDDEN"})
+    file_format: bpy.props.StringProperty(default="auto", options={"HIDDEN"})
+    layout: bpy.props.StringProperty(default="auto", options={"HIDDEN"})
+    image_width: bpy.props.IntProperty(options={"HIDDEN"})
+    image_height: bpy.props.IntProperty(options={"HIDDEN"})
+
+    def prepare(self, _context: bpy.types.Context) -> Callable[[Progress], Found]:
+        """Return the work: find out what belongs to the clip, read it, and sum up who is in it."""
+        chosen, extent = Path(self.filepath), self.extent
         size = (self.image_width, self.image_height)
         options = {"file_format": self.file_format, "layout": self.layout, "image_size": size if all(size) else None}
-        try:
-            tracks = readers.read(path, **options, progress=manager.progress_update)
-        except ImageSizeNeededError as error:
-            return self._ask_for_size(context, path, error)
-        except PoseliftError as error:
-            return cancelled(self, error)
-        finally:
-            manager.progress_end()
+
+        def work(progress: Progress) -> Found:
+            path = clip_of(chosen, extent)
+            tracks = readers.read(path, **options, progress=lambda share: progress(0.95 * share, "read"))
+            progress(0.95, "read")
+            return found_in(path, tracks, options)
+
+        return work
+
+    def take(self, context: bpy.types.Context, result: Found) -> str:
+        """Note what was found."""
         settings = settings_of(context)
-        remember(settings, path, tracks, options)
-        people = f"{len(tracks)} people" if len(tracks) > 1 else "1 person"
-        self.report({"INFO"}, f"{path.name}: {people}, {settings.detected}")
-        return {"FINISHED"}
+        remember(settings, result)
+        people = f"{len(result.tracks)} people" if len(result.tracks) > 1 else "1 person"
+        return f"{result.path.name}: {people}, {settings.detected}"
+
+    def failed(self, context: bpy.types.Context, error: Exception) -> "set[OperatorReturnItems]":
+        """Tell what went wrong, or ask for what is missing."""
+        if isinstance(error, ImageSizeNeededError):
+            return self._ask_for_size(context, Path(self.filepath), error)
+        return super().failed(context, error)
 
     def _ask_for_size(self, context: bpy.types.Context, path: Path, error: PoseliftError) -> "set[OperatorReturnItems]":
         """Open a dialog where there is a window; without one, say what to give."""
         if bpy.app.background or context.window is None:
-            self.report({"ERROR"}, str(error))
-        else:
-            options = {"filepath": str(path), "file_format": self.file_format, "layout": self.layout}
-            ops: Any = bpy.ops
-            ops.poselift.give_image_size("INVOKE_DEFAULT", **options)
+            return cancelled(self, error)
+        options = {"filepath": str(path), "file_format": self.file_format, "layout": self.layout, "extent": self.extent}
+        ops: Any = bpy.ops
+        ops.poselift.give_image_size("INVOKE_DEFAULT", **options)
         return {"CANCELLED"}
 
 
@@ -112,6 +162,7 @@ class POSELIFT_OT_give_image_size(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     filepath: bpy.props.StringProperty(options={"HIDDEN"})
+    extent: bpy.props.EnumProperty(items=EXTENTS, default="AUTO", options={"HIDDEN"})
     file_format: bpy.props.StringProperty(default="auto", options={"HIDDEN"})
     layout: bpy.props.StringProperty(default="auto", options={"HIDDEN"})
     image_width: bpy.props.IntProperty(
@@ -128,30 +179,36 @@ class POSELIFT_OT_give_image_size(bpy.types.Operator):
     def draw(self, _context: bpy.types.Context) -> None:
         """Draw why, and the two fields."""
         layout = self.layout
-        layout.label(text=f"{Path(self.filepath).name} has shares of the image, not pixels")
+        layout.label(text=told(f"{Path(self.filepath).name} has shares of the image, not pixels"))
         layout.use_property_split = True
         column = layout.column(align=True)
         column.prop(self, "image_width")
         column.prop(self, "image_height")
 
     def execute(self, _context: bpy.types.Context) -> "set[OperatorReturnItems]":
-        """Import again, with the size."""
-        names = ("filepath", "file_format", "layout", "image_width", "image_height")
+        """Read again, with the size."""
+        names = ("filepath", "extent", "file_format", "layout", "image_width", "image_height")
         ops: Any = bpy.ops
-        return ops.poselift.import_keypoints("EXEC_DEFAULT", **{name: getattr(self, name) for name in names})
+        ops.poselift.read_keypoints("INVOKE_DEFAULT", **{name: getattr(self, name) for name in names})
+        return {"FINISHED"}
 
 
-def clip_path(filepath: str, directory: str, files: list[str], extent: str) -> Path:
-    """Return the file or folder that the user meant by what the file browser says.
+def chosen_path(filepath: str, directory: str, files: list[str], extent: str) -> tuple[Path, str]:
+    """Return the file or folder that the file browser names, and how much of it is meant: one of `EXTENTS`.
 
-    Choosing a folder, several files, or one of many frames means the folder, unless `extent` says otherwise.
+    Several files mean their folder. Nothing is looked up on the disk but whether a folder was chosen.
     """
     names = [name for name in files if name]
     folder = Path(bpy.path.abspath(directory)) if directory else None
     chosen = Path(bpy.path.abspath(filepath)) if filepath else folder / names[0] if folder and names else folder or Path()
-    if extent == "FILE" or (chosen.is_dir() and not names):
-        return chosen
-    if extent == "FOLDER" or len(names) > 1 or _is_one_of_many(chosen):
+    if chosen.is_dir() and not names:
+        return chosen, "FILE"
+    return chosen, "FOLDER" if extent == "AUTO" and len(names) > 1 else extent
+
+
+def clip_of(chosen: Path, extent: str) -> Path:
+    """Return the clip that a file belongs to: itself, or its folder where it is one of many frames. Needs no Blender."""
+    if extent == "FOLDER" or (extent == "AUTO" and _is_one_of_many(chosen)):
         return chosen.parent
     return chosen
 
@@ -185,4 +242,4 @@ class POSELIFT_FH_keypoints(bpy.types.FileHandler):
         return context.area is not None and context.area.type == "VIEW_3D"
 
 
-CLASSES = (POSELIFT_OT_import_keypoints, POSELIFT_OT_give_image_size, POSELIFT_FH_keypoints)
+CLASSES = (POSELIFT_OT_import_keypoints, POSELIFT_OT_read_keypoints, POSELIFT_OT_give_image_size, POSELIFT_FH_keypoints)

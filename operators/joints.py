@@ -10,7 +10,8 @@ from ..core.errors import PoseliftError
 from ..core.layouts import suggested_mapping
 from ..core.layouts.own import read_layout, write_layout
 from .json_dialogs import LoadsJson, SavesJson
-from .reports import cancelled
+from .languages import told
+from .reports import cancelled, tell
 from .settings import settings_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class _WithJoints:
         if context.scene is not None and len(settings_of(context).joints):
             return True
         blender_class: Any = cls
-        blender_class.poll_message_set("Import keypoints first")
+        blender_class.poll_message_set(told("Import keypoints first"))
         return False
 
 
@@ -60,12 +61,12 @@ class POSELIFT_OT_load_joints(_WithJoints, LoadsJson, bpy.types.Operator):
             return cancelled(self, error)
         here = [item for item in settings.joints if item.name in layout.joints]
         if not here:
-            self.report({"ERROR"}, f"{self.chosen.name} names none of these keypoints; import the keypoints it is for.")
+            tell(self, "ERROR", f"{self.chosen.name} names none of these keypoints; import the keypoints it is for.")
             return {"CANCELLED"}
         for item in here:
             item.joint = layout.joints[item.name]
         settings.use_joints = True
-        self.report({"INFO"}, f"Mapped {len(here)} of {len(settings.joints)} keypoints")
+        tell(self, "INFO", f"Mapped {len(here)} of {len(settings.joints)} keypoints")
         return {"FINISHED"}
 
 
@@ -83,7 +84,7 @@ class POSELIFT_OT_save_joints(_WithJoints, SavesJson, bpy.types.Operator):
             write_layout(path, path.stem, joints)
         except PoseliftError as error:
             return cancelled(self, error)
-        self.report({"INFO"}, f"Saved {len(joints)} joints to {path.name}")
+        tell(self, "INFO", f"Saved {len(joints)} joints to {path.name}")
         return {"FINISHED"}
 
 

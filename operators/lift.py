@@ -1,65 +1,160 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lift: the imported keypoints become an animated armature, a mannequin and a matching camera."""
 
-from collections.abc import Callable
+# No postponed annotations here: Blender reads the properties from the classes' annotations.
+from collections.abc import Callable, Hashable
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import bpy
 
-from ..core.lifter.device import has_torch, leave_a_core_free
+from ..core.lifter.device import has_torch, leave_a_core_free, load_torch
+from ..core.lifter.weights import find
 from ..core.people import choose
-from ..core.pipeline import lift_people
+from ..core.pipeline import LiftSettings, lift_frames, lift_part, solve_people
 from ..scene import build
 from ..scene.jobs import Progress
+from ..scene.renew import made_by, renew
 from ..scene.state import all_or_nothing
+from ..scene.steps import Steps
 from . import session
 from .camera_options import Given
 from .footage import given_in
+from .languages import told
 from .modal import JobOperator
-from .settings import PoseliftSettings, people_of, settings_of, to_core
+from .settings import (
+    CHEAP,
+    PoseliftSettings,
+    actor_height_property,
+    camera_mode_property,
+    contacts_property,
+    people_of,
+    settings_of,
+    smoothing_property,
+    to_core,
+)
 from .source import kept_tracks, recipe_of, tracks_of
+
+if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import OperatorReturnItems
 
 READING = 0.1
 """Share of the progress that reading the file again takes."""
+LONG = 2.0
+"""Seconds of a solve up to which *Adjust Last Operation* offers it: it runs on the main thread."""
 
 
-class POSELIFT_OT_lift(JobOperator, bpy.types.Operator):
-    """Turn the imported keypoints into an animated armature and a camera that matches the footage"""
-
-    bl_idname = "poselift.lift"
-    bl_label = "Lift to 3D"
-    bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Say what is missing where a lift cannot start."""
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+class LiftOperator(JobOperator):
+    """What lifting and solving again have in common."""
 
     def prepare(self, context: bpy.types.Context) -> Callable[[Progress], session.Lifted]:
         """Return the work of a lift."""
         work = prepare(settings_of(context), given_in(context))
         return work if bpy.app.background or context.window is None else beside_the_window(work)
 
-    def take(self, context: bpy.types.Context, result: session.Lifted) -> str:
+    def take(self, context: bpy.types.Context, result: session.Lifted) -> Steps[str]:
         """Put the motions into the scene, and their reports into the panel."""
         session.keep(result.path, result.tracks, result.key)
-        settings = settings_of(context)
-        # A clip's frames are the scene's; other sources are placed at its beginning.
-        start = result.motions[0].first_frame if settings.clip is not None else 1
+        session.keep_lift(result.kept)
+        motions = [figure.motion for figure in result.figures]
+        start = result.build.frame_start
         with all_or_nothing():
-            built = build.apply_all(result.motions, replace(armature_settings(settings), frame_start=start))
-            result.given.show(result.motions[0], built[0].camera, start, result.wanted[0])
-        reports = [motion.report for motion in result.motions]
-        shift = start - result.motions[0].first_frame
+            built = yield from build.apply_steps(result.figures, result.build)
+            yield
+            result.given.show(motions[0], built[0].camera, start, result.wanted[0])
+            settings = settings_of(context)  # not before: a reference does not outlive a pause
+            self.placed(settings, built)
+        reports = [motion.report for motion in motions]
+        shift = start - motions[0].first_frame
         frames = sorted({frame + shift for report in reports for frame in report.worst_frames})
+        settings.lift_id = result.build.mark
         settings.worst = " ".join(map(str, frames))
         settings.result = "\n".join(line for report in reports for line in report.lines())
+        settings.solve_seconds = sum(report.seconds["solve"] for report in reports)
         whom = f"{len(reports)} people, " if len(reports) > 1 else ""
         worst = max(report.reprojection_median for report in reports)
         return f"Lifted {whom}{reports[0].frames} frames; median reprojection error {worst:.1f} px"
+
+    def placed(self, settings: PoseliftSettings, built: list[build.Built]) -> None:
+        """Do what is left to do with what was built, within the step that is all or nothing."""
+
+
+class POSELIFT_OT_lift(LiftOperator, bpy.types.Operator):
+    """Turn the imported keypoints into an animated armature and a camera that matches the footage"""
+
+    bl_idname = "poselift.lift"
+    bl_label = "Lift to 3D"
+    bl_options = {"REGISTER", "UNDO"}
+
+    # For *Adjust Last Operation*; where they are not given, the panel's settings count.
+    actor_height: actor_height_property()
+    contacts: contacts_property()
+    smoothing: smoothing_property()
+    camera_mode: camera_mode_property()
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Say what is missing where a lift cannot start."""
+        reason = why_not(context)
+        if reason:
+            cls.poll_message_set(told(reason))
+        return not reason
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> "set[OperatorReturnItems]":
+        """Lift with the panel's settings, beside the window."""
+        settings = settings_of(context)
+        for name in CHEAP:
+            setattr(self, name, getattr(settings, name))
+        return super().invoke(context, event)
+
+    def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
+        """Lift before returning; what is given here becomes the panel's setting. Adjusting solves the same frames again."""
+        settings = settings_of(context)
+        before = {name: getattr(settings, name) for name in CHEAP}
+        for name in CHEAP:
+            if self.properties.is_property_set(name):
+                setattr(settings, name, getattr(self, name))
+        done = super().execute(context)
+        if done == {"CANCELLED"}:
+            for name, value in before.items():
+                setattr(settings, name, value)
+        return done
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw what *Adjust Last Operation* offers: what is cheap, unless the clip is long."""
+        settings = settings_of(context)
+        layout: Any = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        if settings.solve_seconds > LONG:
+            layout.label(text="A long clip: change the settings in the tab, then click Solve Again", icon="INFO")
+            return
+        for name in CHEAP:
+            layout.prop(self, name)
+
+
+class POSELIFT_OT_solve_again(LiftOperator, bpy.types.Operator):
+    """Solve the lifted frames again, with the height, feet, smoothing and camera of now, on the same armature and camera"""
+
+    bl_idname = "poselift.solve_again"
+    bl_label = "Solve Again"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Say what is missing."""
+        reason = why_not(context)
+        if not reason and not made_by(settings_of(context).lift_id):
+            reason = "Lift first; what the last lift made is not in this scene"
+        if reason:
+            cls.poll_message_set(told(reason))
+        return not reason
+
+    def placed(self, settings: PoseliftSettings, built: list[build.Built]) -> None:
+        """Give the new motion to the objects of the last lift."""
+        made = [item for one in built for item in (one.armature, one.camera, one.body) if item is not None]
+        renew(settings.lift_id, made)
 
 
 def beside_the_window(work: Callable[[Progress], session.Lifted]) -> Callable[[Progress], session.Lifted]:
@@ -67,6 +162,7 @@ def beside_the_window(work: Callable[[Progress], session.Lifted]) -> Callable[[P
 
     def done(progress: Progress) -> session.Lifted:
         if has_torch():
+            load_torch()
             leave_a_core_free()
         return work(progress)
 
@@ -89,23 +185,51 @@ def why_not(context: bpy.types.Context) -> str:
 def prepare(settings: PoseliftSettings, given: Given) -> Callable[[Progress], session.Lifted]:
     """Return the work of a lift, free of Blender, from what the scene's settings say now.
 
-    Tracks that are not kept any more (the file was reloaded) are read again by the work; a movie clip's markers, which are
-    Blender's data, at once. Raises `SettingsError`, `TrackError`.
+    Frames that were lifted in the same way are not lifted again. Tracks that are not kept any more (the file was reloaded)
+    are read again by the work; a movie clip's markers, which are Blender's data, at once. Raises `SettingsError`,
+    `TrackError`, `WeightsError`.
     """
     recipe, key, people, options = recipe_of(settings), settings.session_key, people_of(settings), to_core(settings)
-    kept = tracks_of(settings) if settings.clip is not None else kept_tracks(settings)
+    of_clip = settings.clip is not None
+    kept = tracks_of(settings) if of_clip else kept_tracks(settings)
+    look = armature_settings(settings)
+    made_of = lift_recipe(settings, options, given)
 
     def work(progress: Progress) -> session.Lifted:
         tracks, start = kept, 0.0
         if tracks is None:
             tracks = recipe.read(lambda share: progress(READING * share, "read"))
             start = READING
+
+        def show(share: float, stage: str) -> None:
+            progress(start + (1 - start) * share, stage)
+
         told = [given.told(recipe.mapped(track), options) for track in choose(tracks, people)]
-        wanted = [track for track, _ in told]
-        motions = lift_people(wanted, told[0][1], lambda share, stage: progress(start + (1 - start) * share, stage))
-        return session.Lifted(motions, wanted, given, tracks, recipe.path, key)
+        known = session.find_lift(made_of)
+        if known is None:
+            wanted = [track for track, _ in told]
+            known = session.KeptLift(made_of, wanted, lift_frames(wanted, told[0][1], show))
+        motions = solve_people(known.people, options, show)
+        # A clip's frames are the scene's; other sources are placed at its beginning.
+        place = replace(look, frame_start=motions[0].first_frame if of_clip else 1, mark=uuid4().hex)
+        figures = [build.figure_of(motion, place) for motion in motions]
+        return session.Lifted(figures, place, known.wanted, given, tracks, recipe.path, key, known)
 
     return work
+
+
+def lift_recipe(settings: PoseliftSettings, options: LiftSettings, given: Given) -> Hashable:
+    """Return all that decides what the networks say of the scene's source. Raises `WeightsError`."""
+    recipe = recipe_of(settings)
+    weights = find(options.weights)
+    return (
+        settings.session_key,
+        tuple(people_of(settings)),
+        tuple(recipe.joints.items()),
+        lift_part(options),
+        given,
+        (weights, weights.stat().st_mtime_ns),
+    )
 
 
 def armature_settings(settings: PoseliftSettings) -> build.BuildSettings:
@@ -113,4 +237,4 @@ def armature_settings(settings: PoseliftSettings) -> build.BuildSettings:
     return build.BuildSettings(rest=settings.rest, names=settings.bone_names, tolerance=settings.thin)
 
 
-CLASSES = (POSELIFT_OT_lift,)
+CLASSES = (POSELIFT_OT_lift, POSELIFT_OT_solve_again)

@@ -10,7 +10,8 @@ import bpy
 from ..core.errors import OutputError, PoseliftError, WeightsError
 from ..core.lifter import weights
 from . import session, weights_place
-from .reports import cancelled
+from .languages import told
+from .reports import cancelled, tell
 from .settings import settings_of
 from .training_settings import training_settings_of
 
@@ -86,7 +87,7 @@ class POSELIFT_OT_delete_weights(bpy.types.Operator):
         """Be there where nothing runs that could need them."""
         if session.running() is None:
             return True
-        cls.poll_message_set("Something is running; wait for it, or press Esc to stop it")
+        cls.poll_message_set(told("Something is running; wait for it, or press Esc to stop it"))
         return False
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> "set[OperatorReturnItems]":
@@ -105,7 +106,7 @@ class POSELIFT_OT_delete_weights(bpy.types.Operator):
         settings.weights = "" if settings.weights == self.name else settings.weights
         training.start = "" if training.start == self.name else training.start
         training.shown = "" if training.shown == self.name else training.shown
-        self.report({"INFO"}, f"Deleted '{self.name}'")
+        tell(self, "INFO", f"Deleted '{self.name}'")
         return {"FINISHED"}
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from .languages import told
 from .settings import settings_of
 from .source import Edit, edit_people
 
@@ -30,7 +31,7 @@ class _TwoPeople:
         if context.scene is not None and other_marked(context):
             return True
         blender_class: Any = cls
-        blender_class.poll_message_set("Click one person, and mark exactly one other")
+        blender_class.poll_message_set(told("Click one person, and mark exactly one other"))
         return False
 
 

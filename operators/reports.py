@@ -7,9 +7,15 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import CancelledError, PoseliftError
+from .languages import told
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
+
+
+def tell(operator: Any, level: str, text: str) -> None:
+    """Tell the user something in the user's language; level: 'INFO', 'WARNING' or 'ERROR'."""
+    operator.report({level}, told(text))
 
 
 def cancelled(operator: Any, error: Exception) -> set[OperatorReturnItems]:
@@ -18,10 +24,10 @@ def cancelled(operator: Any, error: Exception) -> set[OperatorReturnItems]:
     An error that was not made for users is told by its name, with the traceback on the console.
     """
     if isinstance(error, CancelledError):
-        operator.report({"INFO"}, str(error))
+        tell(operator, "INFO", str(error))
     elif isinstance(error, PoseliftError):
-        operator.report({"ERROR"}, str(error))
+        tell(operator, "ERROR", str(error))
     else:
         traceback.print_exception(error)
-        operator.report({"ERROR"}, f"Poselift failed: {type(error).__name__}: {error} (details are on the console).")
+        tell(operator, "ERROR", f"Poselift failed: {type(error).__name__}: {error} (details are on the console).")
     return {"CANCELLED"}

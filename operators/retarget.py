@@ -10,7 +10,8 @@ from ..core.rig.presets import load_map, save_map
 from ..core.rig.transfer import TransferSettings
 from ..scene import retarget
 from .json_dialogs import LoadsJson, SavesJson
-from .reports import cancelled
+from .languages import told
+from .reports import cancelled, tell
 from .retarget_settings import PoseliftRetargetSettings, map_in_list, retarget_settings_of, show_map, target_of
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ class POSELIFT_OT_map_bones(bpy.types.Operator):
             return cancelled(self, error)
         assert target is not None
         show_map(settings, bones, target.name)
-        self.report({"INFO"}, f"{len(bones.bones)} bones of {target.name}, told by {bones.source}")
+        tell(self, "INFO", f"{len(bones.bones)} bones of {target.name}, told by {bones.source}")
         for note in bones.notes:
-            self.report({"WARNING"}, note)
+            tell(self, "WARNING", note)
         return {"FINISHED"}
 
 
@@ -96,10 +97,10 @@ class POSELIFT_OT_retarget(bpy.types.Operator):
         settings = retarget_settings_of(context)
         target = target_of(context)
         if settings.source is None or target is None:
-            cls.poll_message_set("Choose an animated source armature and a target armature")
+            cls.poll_message_set(told("Choose an animated source armature and a target armature"))
             return False
         if settings.source == target:
-            cls.poll_message_set("Source and target are the same armature")
+            cls.poll_message_set(told("Source and target are the same armature"))
             return False
         return True
 
@@ -119,8 +120,8 @@ class POSELIFT_OT_retarget(bpy.types.Operator):
             show_map(settings, bones, target.name)
         settings.result = "\n".join(done.notes)
         for note in done.notes:
-            self.report({"WARNING"}, note)
-        self.report({"INFO"}, f"{len(done.frames)} frames on {target.name}, path scaled by {done.moved.scale:.3f}")
+            tell(self, "WARNING", note)
+        tell(self, "INFO", f"{len(done.frames)} frames on {target.name}, path scaled by {done.moved.scale:.3f}")
         return {"FINISHED"}
 
 

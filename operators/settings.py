@@ -15,6 +15,7 @@ from ..core.rig.families import FAMILIES
 from ..core.rig.styles import NAMINGS
 from ..core.track import exact_rate
 from . import source_settings, weights_place
+from .languages import OWN
 from .source_settings import PoseliftCleaning, PoseliftJoint, PoseliftName, PoseliftPerson
 
 RATES = (
@@ -54,6 +55,55 @@ DEVICES = (
 
 REST_ITEMS = (("T", "T-Pose", "Arms level"), ("A", "A-Pose", "Arms 45 degrees down"))
 NAMING_ITEMS = tuple((name, FAMILIES[name].label, f"Bones named as in {FAMILIES[name].label}") for name in NAMINGS)
+
+
+CHEAP = ("actor_height", "contacts", "smoothing", "camera_mode")
+"""Settings of the solve alone: what is lifted stays lifted when they change."""
+
+
+def actor_height_property() -> Any:
+    """Return the property, which the panel and *Adjust Last Operation* both have; so with the other three."""
+    return bpy.props.FloatProperty(
+        name="Actor Height",
+        description="Height of the person, which sets the scale of everything",
+        default=1.75,
+        precision=3,
+        min=0.05,
+        max=50.0,
+        soft_min=0.5,
+        soft_max=2.5,
+        subtype="DISTANCE",
+        unit="LENGTH",
+    )
+
+
+def contacts_property() -> Any:
+    """Return the property of what feet do."""
+    return bpy.props.EnumProperty(
+        name="Feet", description="What the floor does to the feet", items=CONTACTS, default="auto", translation_context=OWN
+    )
+
+
+def smoothing_property() -> Any:
+    """Return the property of the smoothing's strength."""
+    return bpy.props.FloatProperty(
+        name="Smoothing",
+        description="Strength of the smoothing over time, which keeps peaks; 0 gives the raw solve",
+        default=1.0,
+        min=0.0,
+        max=100.0,
+        soft_max=3.0,
+    )
+
+
+def camera_mode_property() -> Any:
+    """Return the property of the camera's mode."""
+    return bpy.props.EnumProperty(name="Camera", description="What the new camera does", items=CAMERAS, default="static")
+
+
+def device_property() -> Any:
+    """Return the property of where to compute."""
+    return bpy.props.EnumProperty(name="Device", description="Where to compute", items=DEVICES, default="auto")
 
 
 class PoseliftSettings(bpy.types.PropertyGroup):
@@ -117,27 +167,10 @@ class PoseliftSettings(bpy.types.PropertyGroup):
         max=65536,
         subtype="PIXEL",
     )
-    actor_height: bpy.props.FloatProperty(
-        name="Actor Height",
-        description="Height of the person, which sets the scale of everything",
-        default=1.75,
-        precision=3,
-        min=0.05,
-        max=50.0,
-        soft_min=0.5,
-        soft_max=2.5,
-        subtype="DISTANCE",
-        unit="LENGTH",
-    )
-    contacts: bpy.props.EnumProperty(name="Feet", description="What the floor does to the feet", items=CONTACTS, default="auto")
-    smoothing: bpy.props.FloatProperty(
-        name="Smoothing",
-        description="Strength of the smoothing over time, which keeps peaks; 0 gives the raw solve",
-        default=1.0,
-        min=0.0,
-        soft_max=3.0,
-    )
-    camera_mode: bpy.props.EnumProperty(name="Camera", description="What the new camera does", items=CAMERAS, default="static")
+    actor_height: actor_height_property()
+    contacts: contacts_property()
+    smoothing: smoothing_property()
+    camera_mode: camera_mode_property()
     footage: bpy.props.StringProperty(
         name="Footage",
         description="Movie, or first of the images: gives size and rate, and is shown behind the new camera",
@@ -162,7 +195,7 @@ class PoseliftSettings(bpy.types.PropertyGroup):
     weights: bpy.props.StringProperty(
         name="Weights", description="Name or file of what the network has learned; empty for the preferences' choice"
     )
-    device: bpy.props.EnumProperty(name="Device", description="Where to compute", items=DEVICES, default="auto")
+    device: device_property()
     rest: bpy.props.EnumProperty(name="Rest Pose", description="How the armature stands at rest", items=REST_ITEMS, default="T")
     bone_names: bpy.props.EnumProperty(
         name="Bone Names", description="The family that bones are named after", items=NAMING_ITEMS, default="plain"
@@ -174,6 +207,10 @@ class PoseliftSettings(bpy.types.PropertyGroup):
         min=0.0,
         max=100.0,
     )
+    lift_id: bpy.props.StringProperty(
+        name="Last Lift", description="Mark of what the last lift made, by which it is found again", options={"HIDDEN"}
+    )
+    solve_seconds: bpy.props.FloatProperty(name="Solve Time", description="How long the last solve took", options={"HIDDEN"})
     result: bpy.props.StringProperty(name="Result", description="The report of the last lift, line by line")
     worst: bpy.props.StringProperty(
         name="Frames to Look At", description="Scene frames that the report names", options={"HIDDEN"}

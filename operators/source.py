@@ -14,11 +14,12 @@ import bpy
 from ..core import readers
 from ..core.errors import PoseliftError
 from ..core.layouts import apply_joint_map, suggested_mapping
-from ..core.people import stitch, summaries, swap
+from ..core.people import PersonSummary, stitch, summaries, swap
 from ..core.skeleton import HUMAN26
 from ..core.track import KeypointTrack
 from ..scene.clip_tracks import read_clip
 from . import session
+from .defaults import use_defaults
 from .reports import cancelled
 from .settings import PoseliftSettings, settings_of
 from .source_settings import list_people
@@ -112,19 +113,35 @@ def tracks_of(settings: PoseliftSettings) -> Tracks:
     return tracks
 
 
-def remember(
-    settings: PoseliftSettings, source: Path, tracks: Tracks, options: dict[str, Any], clip: bpy.types.MovieClip | None = None
-) -> None:
+@dataclass(frozen=True)
+class Found:
+    """What an import found: path, tracks, how they were read, who is in them, the movie clip whose markers they are."""
+
+    path: Path
+    tracks: Tracks
+    options: dict[str, Any]
+    people: list[PersonSummary]
+    clip: bpy.types.MovieClip | None = None
+
+
+def found_in(path: Path, tracks: Tracks, options: dict[str, Any], clip: bpy.types.MovieClip | None = None) -> Found:
+    """Sum up tracks that were read. Needs no Blender."""
+    return Found(path, tracks, options, summaries(tracks), clip)
+
+
+def remember(settings: PoseliftSettings, found: Found) -> None:
     """Take note of what was imported: where from, who, which keypoints, and what it says of rate and size."""
-    settings.source, settings.session_key, settings.result, settings.edits = str(source), session.keep(source, tracks), "", ""
-    settings.worst = ""
-    settings.clip, settings.use_joints, settings.joint_index = clip, False, 0
+    use_defaults(settings)
+    options = found.options
+    settings.source, settings.session_key = str(found.path), session.keep(found.path, found.tracks)
+    settings.result, settings.edits, settings.worst, settings.lift_id = "", "", "", ""
+    settings.clip, settings.use_joints, settings.joint_index = found.clip, False, 0
     settings.file_format, settings.layout = options.get("file_format", "auto"), options.get("layout", "auto")
     settings.read_width, settings.read_height = options.get("image_size") or (0, 0)
     settings.people.clear()
-    list_people(settings.people, summaries(tracks))
+    list_people(settings.people, found.people)
     settings.person_index = 0
-    first = tracks[0]
+    first = found.tracks[0]
     settings.known_joints.clear()
     for joint in KNOWN_JOINTS:
         settings.known_joints.add().name = joint

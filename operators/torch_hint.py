@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from .reports import tell
+
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
 
@@ -27,7 +29,7 @@ class POSELIFT_OT_copy_torch_command(bpy.types.Operator):
         """Put the command on the clipboard."""
         manager: Any = context.window_manager
         manager.clipboard = install_command()
-        self.report({"INFO"}, "Copied: run it in a terminal, then restart Blender")
+        tell(self, "INFO", "Copied: run it in a terminal, then restart Blender")
         return {"FINISHED"}
 
 

@@ -20,7 +20,9 @@ from ..core.errors import SettingsError
 from ..core.lifter.device import has_torch
 from ..scene.jobs import Progress
 from . import session, torch_place
+from .languages import told
 from .modal import JobOperator
+from .reports import tell
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -54,7 +56,7 @@ class POSELIFT_OT_install_torch(JobOperator, bpy.types.Operator):
         """Say why PyTorch cannot be installed now."""
         reason = why_not()
         if reason:
-            cls.poll_message_set(reason)
+            cls.poll_message_set(told(reason))
         return not reason
 
     def prepare(self, context: bpy.types.Context) -> Callable[[Progress], Path]:
@@ -87,7 +89,7 @@ class POSELIFT_OT_remove_torch(bpy.types.Operator):
     def execute(self, _context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Remove it."""
         torch_place.remove_own()
-        self.report({"INFO"}, "PyTorch is removed; what was loaded stays until Blender is restarted")
+        tell(self, "INFO", "PyTorch is removed; what was loaded stays until Blender is restarted")
         return {"FINISHED"}
 
 

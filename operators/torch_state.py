@@ -3,15 +3,19 @@
 
 # No postponed annotations here: Blender reads the properties from the classes' annotations.
 import importlib.util
+from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
 
-from ..core.errors import PoseliftError
-from ..core.lifter.device import describe_devices, has_torch
-from . import torch_place
-from .reports import cancelled
+from ..core.lifter.device import describe_devices, has_torch, load_torch
+from ..scene.jobs import Progress
+from . import session, torch_place
+from .languages import told
+from .modal import JobOperator
+from .reports import tell
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -21,7 +25,6 @@ _devices: list[str] = []
 
 def where_from() -> str:
     """Return the version of the PyTorch that would be imported, and its folder."""
-    from importlib import metadata  # brings a mail parser and sockets, which registering the extension need not wait for
 
     spec = importlib.util.find_spec("torch")
     folder = Path(spec.origin).parent.parent if spec and spec.origin else Path()
@@ -35,7 +38,7 @@ def devices() -> str:
     return ", ".join(_devices)
 
 
-class POSELIFT_OT_find_devices(bpy.types.Operator):
+class POSELIFT_OT_find_devices(JobOperator, bpy.types.Operator):
     """Load PyTorch and look what it can compute on; takes some seconds"""
 
     bl_idname = "poselift.find_devices"
@@ -43,17 +46,28 @@ class POSELIFT_OT_find_devices(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        """Be there where PyTorch is."""
-        return has_torch()
+        """Say what is missing."""
+        reason = "" if has_torch() else "PyTorch is missing"
+        if not reason and session.running() is not None:
+            reason = "A lift is running; wait for it, or press Esc to stop it"
+        if reason:
+            cls.poll_message_set(told(reason))
+        return not reason
 
-    def execute(self, _context: bpy.types.Context) -> "set[OperatorReturnItems]":
-        """Look."""
-        try:
-            _devices[:] = describe_devices()
-        except PoseliftError as error:
-            return cancelled(self, error)
-        self.report({"INFO"}, f"PyTorch computes on: {devices()}")
-        return {"FINISHED"}
+    def prepare(self, _context: bpy.types.Context) -> Callable[[Progress], list[str]]:
+        """Return the work: import PyTorch and ask it."""
+
+        def work(progress: Progress) -> list[str]:
+            progress(0.0, "load")
+            load_torch()
+            return describe_devices()
+
+        return work
+
+    def take(self, _context: bpy.types.Context, result: list[str]) -> str:
+        """Keep what was found for the preferences to show."""
+        _devices[:] = result
+        return f"PyTorch computes on: {devices()}"
 
 
 class POSELIFT_OT_use_environment(bpy.types.Operator):
@@ -67,10 +81,10 @@ class POSELIFT_OT_use_environment(bpy.types.Operator):
     def execute(self, _context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Have Python look there."""
         if not self.folder or torch_place.environment_modules(self.folder) is None:
-            self.report({"ERROR"}, f"There is no PyTorch for {torch_place.PYTHON} in '{self.folder}'; choose its environment.")
+            tell(self, "ERROR", f"There is no PyTorch for {torch_place.PYTHON} in '{self.folder}'; choose its environment.")
             return {"CANCELLED"}
         torch_place.activate(self.folder)
-        self.report({"INFO"}, f"Using PyTorch {where_from()}")
+        tell(self, "INFO", f"Using PyTorch {where_from()}")
         return {"FINISHED"}
 
 

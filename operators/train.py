@@ -25,6 +25,7 @@ from ..scene.jobs import Progress
 from . import session, weights_place
 from .batch import worker_command
 from .footage import given_in
+from .languages import told
 from .modal import JobOperator
 from .settings import people_of, settings_of, to_core
 from .source import kept_tracks, recipe_of, tracks_of
@@ -56,7 +57,7 @@ class POSELIFT_OT_train(JobOperator, bpy.types.Operator):
         """Say what is missing where training cannot start."""
         reason = why_not(context)
         if reason:
-            cls.poll_message_set(reason)
+            cls.poll_message_set(told(reason))
         return not reason
 
     def prepare(self, context: bpy.types.Context) -> Callable[[Progress], dict[str, Any]]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,16 +14,17 @@ from numpy.typing import NDArray
 
 from ..core.motion.motion import Motion
 from ..core.rig.bones import bone_table
-from ..core.rig.rest import rest_pose
-from ..core.rig.rotations import solve_pose
+from ..core.rig.rest import RestPose, rest_pose
+from ..core.rig.rotations import Pose, solve_pose
 from ..core.rig.styles import styled
-from . import timing
+from . import renew, timing
 from .armature import new_armature
 from .body import new_body
 from .camera import new_camera, set_render_size
 from .decimate import thin_keys
-from .keyframes import key_channels, pose_channels
+from .keyframes import key_steps, pose_channels
 from .state import all_or_nothing, current, leave_modes
+from .steps import Steps, finished
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class BuildSettings:
     that they keep their times at the scene's own rate.
     rest: 'T' or 'A' pose at rest. names: the family that bones are named after, one of `NAMINGS`.
     tolerance: millimetres by which thinned keys may move a joint; 0 keeps a key on every frame.
+    mark: written on every object that is made, by which `renew` finds it; empty for none.
     """
 
     name: str = ""
@@ -45,6 +48,7 @@ class BuildSettings:
     rest: str = "T"
     names: str = "plain"
     tolerance: float = 0.0
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,20 +62,38 @@ class Built:
     body: bpy.types.Object | None
 
 
-def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
+@dataclass(frozen=True)
+class Figure:
+    """A motion as an armature's, all but Blender's own part: made beside the main thread, built in it."""
+
+    motion: Motion
+    rest: RestPose
+    pose: Pose
+
+
+def figure_of(motion: Motion, settings: BuildSettings) -> Figure:
+    """Return the bones' rest and their rotations. Needs no Blender. Raises `RigError`, `SettingsError`."""
+    skeleton, joints, lengths = motion.body
+    table = styled(bone_table(skeleton, joints), settings.rest, settings.names)
+    rest = rest_pose(table, lengths)
+    timing.rate_of(motion.fps)
+    return Figure(motion, rest, solve_pose(joints, rest, float(motion.fps)))
+
+
+def apply(motion: Motion | Figure, settings: BuildSettings | None = None) -> Built:
     """Put a motion into the current scene and make its armature the active object.
 
     Everything made lies in a collection of its own; no other object is touched. On any error what was made is removed, the
     scene is as before, and the error goes on: `RigError` where the motion cannot be an armature's, `CameraError` and
     `SettingsError` where Blender cannot hold the camera or the rate.
     """
-    settings = settings or BuildSettings()
+    return finished(_apply_steps(motion, settings or BuildSettings()))
+
+
+def _apply_steps(motion: Motion | Figure, settings: BuildSettings) -> Steps[Built]:
     # Everything that needs no Blender comes first, so that most errors happen before anything is touched.
-    skeleton, joints, lengths = motion.body
-    table = styled(bone_table(skeleton, joints), settings.rest, settings.names)
-    rest = rest_pose(table, lengths)
-    pose = solve_pose(joints, rest, float(motion.fps))
-    timing.rate_of(motion.fps)
+    figure = motion if isinstance(motion, Figure) else figure_of(motion, settings)
+    motion, rest, pose = figure.motion, figure.rest, figure.pose
     scene, layer = current()
     fps = motion.fps if settings.set_scene else timing.scene_rate(scene)
     frames = timing.frames_of(motion.times, fps, settings.frame_start)
@@ -81,11 +103,17 @@ def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
         collection = bpy.data.collections.new(f"Poselift {name}")
         scene.collection.children.link(collection)
         armature = new_armature(name, rest, collection)
-        action = key_channels(armature, name, pose_channels(rest, pose), frames)
+        yield
+        action = yield from key_steps(armature, name, pose_channels(rest, pose), frames)
         if settings.tolerance:
             thin_keys(armature, settings.tolerance / 1000)
+        yield
         camera = new_camera(f"{name} camera", motion, frames, collection) if settings.with_camera else None
+        yield
         body = new_body(f"{name} body", rest, armature, collection) if settings.with_body else None
+        if settings.mark:
+            renew.mark(settings.mark, motion.person, {"armature": armature, "camera": camera, "body": body})
+        yield
         if settings.set_scene:
             set_render_size(scene, motion.intrinsics)
             if camera:
@@ -98,16 +126,22 @@ def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
     return Built(collection, armature, action, camera, body)
 
 
-def apply_all(motions: list[Motion], settings: BuildSettings | None = None) -> list[Built]:
+def apply_all(motions: Sequence[Motion | Figure], settings: BuildSettings | None = None) -> list[Built]:
     """Put the people of one clip into the current scene, each as `apply` does; the camera is the first one's.
 
     All are made or none.
     """
-    settings = settings or BuildSettings()
+    return finished(apply_steps(motions, settings or BuildSettings()))
+
+
+def apply_steps(motions: Sequence[Motion | Figure], settings: BuildSettings) -> Steps[list[Built]]:
+    """Do what `apply_all` does, in steps of some hundredths of a second at most for 10,000 frames."""
     with all_or_nothing():
-        built = [apply(motions[0], settings)]
+        built = [(yield from _apply_steps(motions[0], settings))]
         others = replace(settings, with_camera=False, set_scene=False)
-        built += [apply(motion, others) for motion in motions[1:]]
+        for motion in motions[1:]:
+            another = yield from _apply_steps(motion, others)
+            built.append(another)
         if len(built) > 1:
             current()[1].objects.active = built[0].armature
             for item in current()[1].objects:

@@ -28,6 +28,15 @@ def new_action(owner: bpy.types.Object, name: str) -> tuple[bpy.types.Action, An
     return action, channels
 
 
+def assign_action(owner: bpy.types.Object, action: bpy.types.Action | None) -> None:
+    """Give an object an action that was made for another one of its kind, or none."""
+    animation: Any = owner.animation_data or owner.animation_data_create()
+    animation.action = action
+    if action is not None and hasattr(action, "slots") and len(action.slots):
+        animation.action_slot = action.slots[0]
+        action.slots[0].name_display = owner.name
+
+
 def fcurves_of(owner: bpy.types.Object) -> list[bpy.types.FCurve]:
     """Return the F-curves that drive a datablock through its action; none where it has no action."""
     animation = owner.animation_data

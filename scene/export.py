@@ -67,6 +67,7 @@ def save_fbx(path: Path, armature: bpy.types.Object, deform_only: bool = False) 
     the scene's range keyed and none thinned, no end bones added. deform_only: leave out bones that no mesh follows (the
     controls of a generated rig). Raises `OutputError`.
     """
+    _check_add_on("fbx", path)
     with written_aside(path) as aside, _only(armature), _from_zero(armature):
         bpy.ops.export_scene.fbx(
             filepath=str(aside),
@@ -95,6 +96,7 @@ def save_glb(path: Path, armature: bpy.types.Object, deform_only: bool = False) 
 
     Raises `OutputError`.
     """
+    _check_add_on("gltf", path)
     with written_aside(path) as aside, _only(armature), _from_zero(armature):
         bpy.ops.export_scene.gltf(
             filepath=str(aside),
@@ -110,6 +112,12 @@ def save_glb(path: Path, armature: bpy.types.Object, deform_only: bool = False) 
             export_optimize_animation_size=False,
             export_skins=True,
         )
+
+
+def _check_add_on(name: str, path: Path) -> None:
+    """Raise `OutputError` where the user has switched an exporter off, which is an add-on of Blender's."""
+    if name not in dir(bpy.ops.export_scene):
+        raise OutputError(f"{path}: Blender's add-on for {path.suffix} is switched off; enable it in Preferences > Add-ons.")
 
 
 def save_usd(path: Path, armature: bpy.types.Object) -> None:
@@ -136,6 +144,7 @@ def _only(armature: bpy.types.Object) -> Iterator[None]:
     """Select an armature and the meshes that it deforms, and nothing else; the selection is put back."""
     scene, layer = current()
     before, active = [item for item in layer.objects if item.select_get()], layer.objects.active
+    mode = active.mode if active else "OBJECT"
     hidden = {item: item.hide_get() for item in layer.objects}
     wanted = [armature, *(item for item in scene.objects if item.type == "MESH" and item.find_armature() == armature)]
     leave_modes()
@@ -152,6 +161,8 @@ def _only(armature: bpy.types.Object) -> Iterator[None]:
             item.select_set(item in before)
             item.hide_set(hidden.get(item, False))
         layer.objects.active = active
+        if mode != "OBJECT":
+            bpy.ops.object.mode_set(mode=mode)
 
 
 def _travels_below_root(armature: bpy.types.Object) -> bool:

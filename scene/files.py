@@ -23,3 +23,8 @@ def remove_temporary_folder() -> None:
     folder = Path(bpy.app.tempdir)
     if folder.name.startswith("blender_"):  # the process's own; where it could not be made this is the system's
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def home() -> Path:
+    """Return the folder of the open Blender file; an empty path where it was never saved."""
+    return Path(bpy.data.filepath).parent if bpy.data.filepath else Path()

@@ -23,6 +23,8 @@ class Job(Generic[Result]):
     """
 
     def __init__(self, work: Callable[[Progress], Result], name: str = "poselift") -> None:
+        self.shown = ""
+        """What the user was last told of it."""
         self._work = work
         self._cancelled = threading.Event()
         # One tuple, replaced as a whole: a reader never sees the share of one moment with the stage of another.

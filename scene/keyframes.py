@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..core.rig.rest import RestPose
 from ..core.rig.rotations import Pose
 from . import compat
+from .steps import finished
 
 UNMOVED = 1e-6
 """A rotation whose components never leave rest by more than this is not keyed."""
@@ -42,6 +43,13 @@ def key_channels(
     frames: (T,) frame numbers, fractions allowed, rising. Keys are linear: they lie on every frame of the footage, and
     between two of them nothing more is known; eased handles would only flatten the turning points.
     """
+    return finished(key_steps(owner, name, channels, frames))
+
+
+def key_steps(
+    owner: bpy.types.Object, name: str, channels: Sequence[Channel], frames: NDArray[np.floating]
+) -> Generator[None, None, bpy.types.Action]:
+    """Do what `key_channels` does, with a pause after every channel."""
     action, bag = compat.new_action(owner, name)
     groups: dict[str, bpy.types.ActionGroup] = {}
     kinds: Any = bpy.types.Keyframe.bl_rna.properties["interpolation"]
@@ -61,6 +69,7 @@ def key_channels(
             curve.keyframe_points.foreach_set("co", points[:count].ravel())
             curve.keyframe_points.foreach_set("interpolation", linear[:count])
             curve.update()
+        yield
     return action
 
 

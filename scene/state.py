@@ -9,12 +9,40 @@ from typing import Any
 
 import bpy
 
+from ..core.errors import SettingsError
+
 
 def current() -> tuple[bpy.types.Scene, bpy.types.ViewLayer]:
     """Return the scene and the view layer that the user is in."""
     scene, layer = bpy.context.scene, bpy.context.view_layer
     assert scene is not None and layer is not None
     return scene, layer
+
+
+def mark_of(scene: bpy.types.Scene | None) -> int | None:
+    """Return by what `in_scene` finds a scene again: it survives undo, which references do not."""
+    return None if scene is None else int(scene.session_uid)
+
+
+@contextmanager
+def in_scene(mark: int) -> Iterator[None]:
+    """Have the window show a scene for a moment, so that what is made is made there.
+
+    Raises `SettingsError` where that scene is gone.
+    """
+    context: Any = bpy.context
+    now = context.window.scene if context.window else context.scene
+    there = next((scene for scene in bpy.data.scenes if scene.session_uid == mark), None)
+    if there is None:
+        raise SettingsError("the scene that this was for has been removed; nothing was changed.")
+    if there == now or context.window is None:
+        yield
+        return
+    context.window.scene = there
+    try:
+        yield
+    finally:
+        context.window.scene = now
 
 
 @contextmanager

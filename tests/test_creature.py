@@ -22,6 +22,7 @@ from poselift.core.lifter.anatomy import body_frame, hinge_evidence
 from poselift.core.metrics import p_mpjpe
 from poselift.core.motion import bones, world
 from poselift.core.readers import read
+from poselift.core.report import Report
 from poselift.core.rig.bones import bone_table
 from poselift.core.rig.rest import rest_pose
 from poselift.core.rig.rotations import forward_kinematics, solve_pose
@@ -234,8 +235,8 @@ def test_what_a_lifter_says_of_a_creature_is_placed_levelled_and_scaled(clips, m
     clip = clips[motion]
     lifter = lifter_that_knows(clip, monkeypatch, noise=0.02)
     track = read(write_tracks(tmp_path, [clip])[0])[0]
-    run = pipeline._Run(track, pipeline.LiftSettings(camera_mode=mode), None)
-    lifted = run.solve(run.clean(CREATURE), lifter)
+    run = pipeline._Run(Report(), pipeline.LiftSettings(camera_mode=mode), None)
+    lifted = run.solve(run.lift(run.clean(track, CREATURE), lifter))
     assert lifted.report.actor_height == 0.6 and bones.stature(lifted.bone_lengths, CREATURE) == pytest.approx(0.6)
     assert np.median(p_mpjpe(lifted.joints_world, clip.joints)) < 0.03 * body_length(clip.joints)
     size = np.linalg.norm(np.ptp(clip.track.keypoints, axis=1), axis=-1).mean()

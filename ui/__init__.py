@@ -14,10 +14,22 @@ def register() -> None:
         return
     import bpy
 
-    from . import panel, preferences, retarget_panel, source_panel, training_panel, weights_menu
+    from . import (
+        clip_panel,
+        export_panel,
+        panel,
+        preferences,
+        presets,
+        retarget_panel,
+        source_panel,
+        training_panel,
+        weights_menu,
+    )
 
+    # The order of the panels in the tab.
+    modules: tuple[Any, ...] = (preferences, presets, weights_menu, source_panel, panel, retarget_panel, export_panel)
+    modules += (training_panel, clip_panel)
     try:
-        modules = (preferences, weights_menu, source_panel, panel, retarget_panel, training_panel)
         for part in (part for module in modules for part in module.CLASSES):
             bpy.utils.register_class(part)
             _registered.append(part)
@@ -29,16 +41,13 @@ def register() -> None:
 
 def _use_preferences() -> None:
     """Look for PyTorch in the environment that the preferences name, and for weights in their folder."""
-    import bpy
-
-    from .. import __package__ as package
     from ..operators import weights_place
+    from ..operators.defaults import preferences
     from ..operators.torch_place import activate
 
-    context: Any = bpy.context
-    addon = context.preferences.addons.get(str(package))
-    if addon is not None and addon.preferences is not None:
-        activate(addon.preferences.environment)
+    usual = preferences()
+    if usual is not None:
+        activate(usual.environment)
         weights_place.activate()
 
 

@@ -8,12 +8,21 @@ import bpy
 
 from .. import __package__ as package
 from ..core.lifter.device import has_torch
-from ..operators import session
+from ..operators.defaults import DEFAULTS
+from ..operators.languages import told
+from ..operators.settings import (
+    actor_height_property,
+    camera_mode_property,
+    contacts_property,
+    device_property,
+    smoothing_property,
+)
 from ..operators.torch_hint import POSELIFT_OT_copy_torch_command
 from ..operators.torch_install import KINDS, POSELIFT_OT_install_torch, POSELIFT_OT_remove_torch
 from ..operators.torch_state import POSELIFT_OT_find_devices, POSELIFT_OT_use_environment, devices, where_from
+from .progress import draw_progress
 from .sidebar import properties
-from .text import wrapped
+from .text import lines
 from .weights_menu import draw_weights
 
 
@@ -40,6 +49,12 @@ class PoseliftPreferences(bpy.types.AddonPreferences):
     default_weights: bpy.props.StringProperty(
         name="Default Weights", description="What scenes lift with that name no weights; empty for Poselift's own"
     )
+    # What new scenes start with.
+    actor_height: actor_height_property()
+    contacts: contacts_property()
+    smoothing: smoothing_property()
+    camera_mode: camera_mode_property()
+    device: device_property()
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the weights' folder, torch's state, then the ways to have it."""
@@ -47,21 +62,24 @@ class PoseliftPreferences(bpy.types.AddonPreferences):
         draw_weights(layout, self.default_weights, "PREFERENCES")
         layout.prop(self, "weights_folder")
         layout.separator()
-        header = layout.column(align=True)
-        if has_torch():
-            header.label(text=f"PyTorch {where_from()}", icon="CHECKMARK")
-            row = layout.row()
-            row.label(text=devices() or "Devices are found when PyTorch is first used")
-            row.operator(POSELIFT_OT_find_devices.bl_idname, icon="FILE_REFRESH")
-        else:
-            header.label(text="PyTorch is missing: everything works but lifting", icon="ERROR")
-        job = session.running()
-        if job is not None:
-            share, stage = job.progress
-            layout.progress(factor=share, text=stage or "Starting")
-            layout.label(text="Esc stops it and changes nothing")
+        self._draw_torch(context, layout)
+        if not draw_progress(context, layout):
+            self._draw_ways(context, layout)
+        column = layout.column()
+        column.separator()
+        column.label(text="Defaults of new scenes")
+        for name in DEFAULTS:
+            column.prop(self, name)
+
+    def _draw_torch(self, context: bpy.types.Context, layout: Any) -> None:
+        column = layout.column(align=True)
+        if not has_torch():
+            lines(context, column, "PyTorch is missing: everything works but lifting", "ERROR")
             return
-        self._draw_ways(context, layout)
+        lines(context, column, f"PyTorch {where_from()}", "CHECKMARK")
+        row = layout.row()
+        row.label(text=told(devices() or "Devices are found when PyTorch is first used"))
+        row.operator(POSELIFT_OT_find_devices.bl_idname, icon="FILE_REFRESH")
 
     def _draw_ways(self, context: bpy.types.Context, layout: Any) -> None:
         box = layout.column()
@@ -69,8 +87,8 @@ class PoseliftPreferences(bpy.types.AddonPreferences):
         if self.kind == "FOLDER":
             box.prop(self, "wheels")
         elif not getattr(bpy.app, "online_access", True):
-            for line in wrapped(context, "Blender may not use the network: allow it in System, or install from a folder", 1):
-                box.label(text=line, icon="INTERNET_OFFLINE")
+            text = "Blender may not use the network: allow it in System, or install from a folder"
+            lines(context, box, text, "INTERNET_OFFLINE")
         row = box.row()
         install = row.operator(POSELIFT_OT_install_torch.bl_idname, icon="IMPORT")
         install.kind, install.wheels = self.kind, self.wheels

@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from ..core.rig.roles import REQUIRED
-from ..operators.export import POSELIFT_OT_export
+from ..operators.languages import told
 from ..operators.retarget import (
     POSELIFT_OT_load_bone_map,
     POSELIFT_OT_map_bones,
@@ -17,7 +17,7 @@ from ..operators.retarget import (
 )
 from ..operators.retarget_settings import retarget_settings_of
 from .sidebar import SidebarPanel, properties
-from .text import wrapped
+from .text import lines
 
 
 class POSELIFT_UL_bones(bpy.types.UIList):
@@ -38,7 +38,7 @@ class POSELIFT_UL_bones(bpy.types.UIList):
         """Draw one role, its bone to be chosen from the target's."""
         row = layout.split(factor=0.42, align=True)
         needed = item.name in REQUIRED and not item.bone
-        row.label(text=readable(item.name), icon="ERROR" if needed else "NONE")
+        row.label(text=told(readable(item.name)), icon="ERROR" if needed else "NONE")
         target = retarget_settings_of(context).target or context.active_object
         if target is not None and target.type == "ARMATURE":
             row.prop_search(item, "bone", target.data, "bones", text="", icon="BONE_DATA")
@@ -79,11 +79,8 @@ class POSELIFT_PT_retarget(SidebarPanel, bpy.types.Panel):
         large = layout.row()
         large.scale_y = 1.5
         large.operator(POSELIFT_OT_retarget.bl_idname, icon="CON_ARMATURE")
-        layout.operator(POSELIFT_OT_export.bl_idname, text="Export for Engines…", icon="EXPORT")
-        result = layout.column(align=True)
         for note in filter(None, settings.result.split("\n")):
-            for number, line in enumerate(wrapped(context, note, 2)):
-                result.label(text=line, icon="INFO" if number == 0 else "BLANK1")
+            lines(context, layout, note, "INFO")
 
 
 def readable(role: str) -> str:

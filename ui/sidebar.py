@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from typing import Any
 
+TAB = "Poselift"
+
 
 class SidebarPanel:
     """A panel in the tab Poselift of the 3D view's sidebar."""
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
-    bl_category = "Poselift"
+    bl_category = TAB
 
 
 def properties(panel: Any) -> Any:

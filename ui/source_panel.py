@@ -19,7 +19,7 @@ from ..operators.settings import PoseliftSettings, settings_of
 from ..operators.source import kept_tracks
 from ..scene.preview import icon_of
 from .sidebar import SidebarPanel, properties
-from .text import wrapped
+from .text import lines
 
 PREVIEW_SCALE = 9.0
 """Times the height of a button."""
@@ -43,11 +43,11 @@ class POSELIFT_UL_people(bpy.types.UIList):
         """Draw one person: whether to lift, the name, how much of the clip, how large, how sure."""
         row = layout.row(align=True)
         row.prop(item, "use", text="")
-        row.label(text=item.name)
+        row.label(text=item.name, translate=False)
         for text in (f"{item.coverage:.0f} %", f"{item.size:.0f} px", f"{item.score:.2f}"):
             cell = row.row()
             cell.alignment = "RIGHT"
-            cell.label(text=text)
+            cell.label(text=text, translate=False)
 
 
 class POSELIFT_UL_joints(bpy.types.UIList):
@@ -67,7 +67,7 @@ class POSELIFT_UL_joints(bpy.types.UIList):
     ) -> None:
         """Draw one keypoint and a field for its joint."""
         row = layout.row(align=True)
-        row.label(text=item.name)
+        row.label(text=item.name, translate=False)
         row.prop_search(item, "joint", settings_of(context), "known_joints", text="", icon="BONE_DATA")
 
 
@@ -89,9 +89,8 @@ class POSELIFT_PT_source(SidebarPanel, bpy.types.Panel):
             return
         about = layout.column(align=True)
         icon = "TRACKER" if settings.clip else "FILE" if Path(settings.source).suffix else "FILE_FOLDER"
-        about.label(text=Path(settings.source).name, icon=icon)
-        for line in wrapped(context, settings.detected):
-            about.label(text=line)
+        about.label(text=Path(settings.source).name, icon=icon, translate=False)
+        lines(context, about, settings.detected)
         row = layout.row(align=True)
         row.prop(settings, "footage")
         row.operator(POSELIFT_OT_use_footage.bl_idname, text="", icon="FILE_REFRESH")
@@ -138,7 +137,7 @@ class POSELIFT_PT_people(_SourcePart, bpy.types.Panel):
         side.operator(POSELIFT_OT_mark_people.bl_idname, text="", icon="CHECKBOX_DEHLT").use = False
         if settings.person_index < len(settings.people):
             person = settings.people[settings.person_index]
-            layout.label(text=f"Person {person.name}: frames {person.first_frame} to {person.last_frame}")
+            lines(context, layout, f"Person {person.name}: frames {person.first_frame} to {person.last_frame}")
         if len(settings.people) > 1:
             row = layout.row(align=True)
             row.operator(POSELIFT_OT_stitch_people.bl_idname)
@@ -156,11 +155,10 @@ class POSELIFT_PT_joints(_SourcePart, bpy.types.Panel):
         """Draw the skeleton on the first frame, how it was told, and the mapping where it is made by hand."""
         settings = settings_of(context)
         layout: Any = self.layout
-        _draw_preview(layout, settings)
+        _draw_preview(context, layout, settings)
         notes = layout.column(align=True)
         for note in settings.evidence.split("\n")[:4]:
-            for line in wrapped(context, note):
-                notes.label(text=line)
+            lines(context, notes, note)
         layout.prop(settings, "use_joints")
         if settings.use_joints:
             layout.template_list("POSELIFT_UL_joints", "", settings, "joints", settings, "joint_index", rows=6)
@@ -189,7 +187,7 @@ class POSELIFT_PT_cleaning(_SourcePart, bpy.types.Panel):
                 row.prop(cleaning, limit)
 
 
-def _draw_preview(layout: Any, settings: PoseliftSettings) -> None:
+def _draw_preview(context: bpy.types.Context, layout: Any, settings: PoseliftSettings) -> None:
     tracks = kept_tracks(settings)
     if not tracks or settings.person_index >= len(settings.people):
         layout.label(text="Import again to see them", icon="INFO")
@@ -202,7 +200,7 @@ def _draw_preview(layout: Any, settings: PoseliftSettings) -> None:
     layout.template_icon(
         icon_of(key, lambda: draw_keypoints(track.keypoints[frame], track.skeleton, highlight=marked)), scale=PREVIEW_SCALE
     )
-    layout.label(text=f"Frame {track.first_frame + frame}; blue is the person's left")
+    lines(context, layout, f"Frame {track.first_frame + frame}; blue is the person's left")
 
 
 def first_frame_seen(track: KeypointTrack) -> int:

