@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.errors import OutputError, PoseliftError
 from ..core.lifter.weights import find
-from ..core.output import remove_leftovers
+from ..core.output import check_target, remove_leftovers
 from . import batch
 from .camera_options import Given
 from .journal import NAME, Journal, content_key, file_hash
@@ -110,20 +110,45 @@ def _tasks(clips: list[Path], options: argparse.Namespace) -> tuple[list[Task], 
         if not output.parent.is_dir():
             raise OutputError(f"{output}: the folder {output.parent} does not exist; create it first.")
         template = f"{output.with_suffix('')}{'_{person}' if several else ''}"
-        return [Task(str(clip), template, (output.suffix,)) for clip in clips], _journal(options, None)
+        tasks = [Task(str(clip), template, (output.suffix,), _preview_of(options, clip)) for clip in clips]
+        return tasks, _journal(options, None)
     if output.suffix and not output.is_dir():
         raise OutputError(f"{output}: '{output.suffix}' is not one of {', '.join(ENDINGS)}.")
     name = options.name or ("{name}_{person}" if several else "{name}")
     if several and "{person}" not in name:
         raise OutputError(f"--name '{name}' gives all people of a clip one file; write {{person}} into it.")
-    stems = [name.replace("{name}", clip.name if clip.is_dir() else clip.stem) for clip in clips]
+    stems = [name.replace("{name}", _plain_name(clip)) for clip in clips]
     if len(set(stems)) < len(stems):
         raise OutputError("two clips have the same name; lift them into different folders, or write {name} into --name.")
+    if options.preview and len(clips) > 1 and "{name}" not in options.preview:
+        raise OutputError(f"--preview '{options.preview}' gives all clips one file; write {{name}} into it.")
     if clips:
         output.mkdir(parents=True, exist_ok=True)
     endings = tuple(f".{ending}" for ending in options.to)
-    tasks = [Task(str(clip), str(output / stem), endings) for clip, stem in zip(clips, stems, strict=True)]
+    tasks = [
+        Task(str(clip), str(output / stem), endings, _preview_of(options, clip))
+        for clip, stem in zip(clips, stems, strict=True)
+    ]
     return tasks, _journal(options, output / NAME if clips else None)
+
+
+def _preview_of(options: argparse.Namespace, clip: Path) -> str:
+    """Return a clip's preview, empty for none. Raises `OutputError`, before anything is lifted, where it cannot be written."""
+    if not options.preview:
+        return ""
+    path = Path(options.preview.replace("{name}", _plain_name(clip)))
+    if path.suffix.lower() != ".png":
+        if not importlib.util.find_spec("bpy"):
+            raise OutputError(f"{path}: movies are rendered by Blender; run this in Blender, or: pip install bpy.")
+        from ..scene.movie import check_movie
+
+        check_movie(path)
+    check_target(path)
+    return str(path)
+
+
+def _plain_name(clip: Path) -> str:
+    return clip.name if clip.is_dir() else clip.stem
 
 
 def _journal(options: argparse.Namespace, usual: Path | None) -> Journal | None:

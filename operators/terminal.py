@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -73,6 +75,20 @@ def progress_bar(
         return
     with tqdm(desc=name, total=total, unit=unit, initial=initial, file=sys.stderr, dynamic_ncols=True, leave=False) as bar:
         yield bar
+
+
+@contextmanager
+def own_output() -> Iterator[None]:
+    """Keep standard output to ourselves: what Blender prints meanwhile (a line per frame that it renders) goes nowhere."""
+    sys.stdout.flush()
+    with Path(os.devnull).open("wb") as nowhere:
+        kept = os.dup(1)
+        os.dup2(nowhere.fileno(), 1)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def clock(seconds: float) -> str:

@@ -35,6 +35,7 @@ class Motion:
     reprojection_error: (T, J) pixels, NaN where nothing was observed.
     contacts: (T, F) which of the skeleton's feet (`Skeleton.stature`) stand on the floor; no columns where it has none.
     evidence: (T,) which frames show the person; in the others the pose is carried over time. Empty where nobody said.
+    floor: metres, the z of the floor in the world: 0 unless the world is that of a camera of the user's own.
     """
 
     skeleton: Skeleton
@@ -59,6 +60,7 @@ class Motion:
     report: Report = field(default_factory=Report)
     contacts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
     evidence: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    floor: float = 0.0
 
     def __len__(self) -> int:
         return len(self.times)

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The figure as a movie, over its footage or over the keypoints that were lifted, to judge a whole clip by.
+
+Workbench renders it in a scene of its own that is gone afterwards; the compositor lays it over the footage, undistorted as the
+camera's background is. Works without a screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.camera import project, unproject
+from ..core.errors import OutputError, SettingsError
+from ..core.motion.motion import Motion
+from ..core.output import written_aside
+from . import compat
+from .build import Built
+from .clip_camera import intrinsics_of_clip
+from .keypoint_drawing import draw_keypoints
+from .render import new_floor, set_look
+from .state import current, temporary
+from .timing import frames_of, scene_rate
+
+Array = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+CONTAINERS = {".mp4": "MPEG4", ".mov": "QUICKTIME", ".mkv": "MKV"}
+"""Names' endings and Blender's names for what they are; all with H.264 inside."""
+NAME = "Poselift preview"
+
+
+def save_movie(path: Path, built: Sequence[Built], motions: Sequence[Motion] = (), progress: Progress | None = None) -> None:
+    """Render what was built, over its whole length, as a movie.
+
+    motions: of the same people; their keypoints are drawn where the camera has no footage. progress: called with the frames
+    done and all of them; what it raises stops the render and goes on. Nothing is left of a movie that was not finished.
+    Raises `OutputError` where it cannot be written, and `SettingsError` where nothing was built.
+    """
+    source, _ = current()
+    now = source.frame_current, source.frame_subframe
+    with temporary(), written_aside(path) as aside:
+        scene = new_preview_scene(built, motions)
+        set_output(scene, aside)
+        try:
+            _render(scene, progress)
+        finally:
+            source.frame_set(now[0], subframe=now[1])
+
+
+def new_preview_scene(built: Sequence[Built], motions: Sequence[Motion] = ()) -> bpy.types.Scene:
+    """Make the scene that shows what was built through its camera, as `save_movie` renders it."""
+    source, _ = current()
+    camera = next((each.camera for each in built if each.camera is not None), source.camera)
+    if not built or camera is None:
+        raise SettingsError("there is no figure and camera to render; lift first.")
+    scene = bpy.data.scenes.new(NAME)
+    set_look(scene)
+    _take_frame(scene, source)
+    scene.camera = camera
+    for collection in {each.collection.name: each.collection for each in built}.values():
+        scene.collection.children.link(collection)
+    if camera.name not in scene.collection.all_objects:
+        scene.collection.objects.link(camera)
+    spans = np.array([each.action.frame_range for each in built])
+    scene.frame_start, scene.frame_end = int(np.floor(spans.min())), int(np.ceil(spans.max()))
+    background = _footage_of(camera, source)
+    everything: Any = scene
+    everything.display.render_aa = "OFF"  # the compositor's smoothing takes a tenth of the time without a graphics card
+    everything.render.film_transparent = background is not None
+    if background is None:
+        scene.collection.objects.link(_floor(built, motions))
+        for motion in motions:
+            start = float(built[0].action.frame_range[0])
+            fps = motion.fps if motion.camera_mode == "scene" else scene_rate(source)
+            draw_keypoints(motion, frames_of(motion.times, fps, start), scene.collection)
+    _compose(scene, background)
+    return scene
+
+
+def set_output(scene: bpy.types.Scene, path: Path) -> None:
+    """Have a scene rendered into a movie of the kind that the name's ending says. Raises `OutputError` for another one."""
+    check_movie(path)
+    compat.write_movie(scene, CONTAINERS[path.suffix.lower()], "H264")
+    scene.render.filepath, scene.render.use_file_extension = str(path), False
+
+
+def check_movie(path: Path) -> None:
+    """Raise `OutputError` where a name's ending is no movie's (nor a picture's), or this Blender writes none."""
+    if path.suffix.lower() not in CONTAINERS:
+        raise OutputError(f"{path}: '{path.suffix}' is none of .png, {', '.join(CONTAINERS)}.")
+    if not bpy.app.build_options.codec_ffmpeg:
+        raise OutputError(f"{path}: this Blender was built without FFmpeg and writes no movies; ask for a .png.")
+
+
+def _take_frame(scene: bpy.types.Scene, source: bpy.types.Scene) -> None:
+    """Give a scene another's rate and picture: an even number of pixels, as H.264 wants, that show exactly the same view."""
+    render, given = scene.render, source.render
+    render.fps, render.fps_base = given.fps, given.fps_base
+    share = given.resolution_percentage / 100
+    width, height = (max(4, int(side * share + 1e-9)) for side in (given.resolution_x, given.resolution_y))
+    render.resolution_x, render.resolution_y = width + width % 2, height + height % 2
+    stretched = render.resolution_x / width / (render.resolution_y / height)
+    tall = given.pixel_aspect_y / given.pixel_aspect_x * stretched
+    render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, 1 / tall), max(1.0, tall)
+
+
+def _footage_of(camera: bpy.types.Object, source: bpy.types.Scene) -> Any:
+    """Return the background that shows a movie clip behind a camera; None where it has none that is shown."""
+    data: Any = camera.data
+    for background in data.background_images if data.show_background_images else ():
+        if background.source == "MOVIE_CLIP" and background.show_background_image and _clip_of(background, source):
+            return background
+    return None
+
+
+def _clip_of(background: Any, source: bpy.types.Scene) -> bpy.types.MovieClip | None:
+    return source.active_clip if background.use_camera_clip else background.clip
+
+
+def _compose(scene: bpy.types.Scene, background: Any) -> None:
+    """Lay what the scene renders, smoothed, over the footage where there is any."""
+    tree, result = compat.new_compositor(scene)
+
+    def node(kind: str, **sources: Any) -> Any:
+        new = tree.nodes.new(f"CompositorNode{kind}")
+        pictures = [socket for socket in new.inputs if socket.type == "RGBA"]
+        for socket, given in zip(pictures, sources.values(), strict=False):
+            tree.links.new(given.outputs[0], socket)
+        return new
+
+    layers = node("RLayers")
+    layers.scene = scene
+    figure = node("AntiAliasing", image=layers)
+    if background is not None:
+        clip = _clip_of(background, current()[0])
+        footage = node("MovieClip")
+        footage.clip = clip
+        if background.clip_user.use_render_undistorted:
+            lens = node("Image")
+            lens.image = _undistortion(clip, scene)
+            footage = node("MapUV", image=footage)
+            tree.links.new(lens.outputs[0], footage.inputs["UV"])
+        else:
+            footage = node("Scale", image=footage)
+            compat.choose(footage, "space", "RENDER_SIZE", "Type")
+            compat.choose(footage, "frame_method", background.frame_method, "Frame Type")
+        figure = node("AlphaOver", below=footage, above=figure)
+    tree.links.new(figure.outputs[0], result)
+
+
+def _undistortion(clip: bpy.types.MovieClip | None, scene: bpy.types.Scene) -> Any:
+    """Make the image that says for every pixel of a scene's picture where in the footage (u, v) its ray was seen.
+
+    Blender's own node for this is a pixel off in both directions (measured on 4.5).
+    """
+    assert clip is not None
+    across, down = int(clip.size[0]), int(clip.size[1])
+    lens = intrinsics_of_clip(clip, (across, down))
+    width, height = scene.render.resolution_x, scene.render.resolution_y
+    x, y = np.meshgrid((np.arange(width) + 0.5) * across / width, (np.arange(height) + 0.5) * down / height)
+    seen = project(unproject(np.stack([x, y], -1), lens.undistorted()), lens)
+    places = np.ones((height, width, 4), np.float32)
+    places[..., 0], places[..., 1] = seen[..., 0] / across, 1 - seen[..., 1] / down
+    image: Any = bpy.data.images.new(NAME, width, height, float_buffer=True, is_data=True)
+    image.pixels.foreach_set(np.nan_to_num(places[::-1], nan=-1.0).ravel())  # where the lens model ends is nothing
+    image.update()
+    return image
+
+
+def _floor(built: Sequence[Built], motions: Sequence[Motion]) -> bpy.types.Object:
+    if motions:
+        roots = np.concatenate([motion.joints_world[:, motion.skeleton.root, :2] for motion in motions])
+        return new_floor(roots.min(0), roots.max(0), motions[0].floor)
+    places = np.array([each.armature.matrix_world @ _first_bone(each).head for each in built])[:, :2]
+    return new_floor(places.min(0), places.max(0))
+
+
+def _first_bone(built: Built) -> bpy.types.PoseBone:
+    assert built.armature.pose is not None
+    return built.armature.pose.bones[0]
+
+
+def _render(scene: bpy.types.Scene, progress: Progress | None) -> None:
+    """Render a scene's animation, and stop after the frame in which `progress` raises."""
+    frames, done, raised = scene.frame_end - scene.frame_start + 1, 0, None
+
+    def wrote(*_: object) -> None:
+        nonlocal done, raised
+        done += 1
+        try:
+            if progress and raised is None:
+                progress(done, frames)
+        except BaseException as error:  # Blender would print it and go on
+            raised = error
+            scene.frame_current = scene.frame_end  # the render counts its frames there: this is its last one
+
+    handlers: Any = bpy.app.handlers.render_write
+    handlers.append(wrote)
+    try:
+        result = bpy.ops.render.render(animation=True, scene=scene.name)
+    finally:
+        handlers.remove(wrote)
+    if raised is not None:
+        raise raised
+    if done < frames or result != {"FINISHED"}:
+        raise KeyboardInterrupt  # in a program of its own Blender itself takes Ctrl-C, and ends the render
