@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .assumptions import ASSUMED, GUESSED_FPS, assumed_camera, guessed_size
+from .calibration import fit_to_image
 from .camera import Intrinsics, project, unproject
+from .camera_path import UP, CameraPath
 from .cleaning import CleaningSettings, clean
 from .errors import SettingsError, TrackError
 from .layouts import to_canonical
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Progress = Callable[[float, str], None]
 
-CAMERA_MODES = ("static", "orbit")
+CAMERA_MODES = ("static", "orbit", "scene")
 CONTACT_MODES = ("auto", "always", "never", "ground")
 
 
@@ -42,7 +44,8 @@ CONTACT_MODES = ("auto", "always", "never", "ground")
 class LiftSettings:
     """Everything a user can set about a lift.
 
-    camera_mode: 'static' (one camera for the clip) or 'orbit' (the body stays, the camera turns about it).
+    camera_mode: 'static' (one camera for the clip), 'orbit' (the body stays, the camera turns about it), or 'scene' (the body
+    is placed in the world of `scene_camera`, the user's own, which has a frame for each of the track's).
     actor_height: metres; None for the usual one of the weights' skeleton. device: 'auto', 'cpu', 'cuda' or 'mps'.
     weights: a name or a file.
     fps, image_size, intrinsics, fov (radians over the larger side): override or supply what the track does not say.
@@ -60,6 +63,7 @@ class LiftSettings:
     image_size: tuple[int, int] | None = None
     fov: float | None = None
     intrinsics: Intrinsics | None = None
+    scene_camera: CameraPath | None = None
     smoothing: float = 1.0
     contacts: str = "auto"
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
@@ -67,6 +71,10 @@ class LiftSettings:
     def __post_init__(self) -> None:
         if self.camera_mode not in CAMERA_MODES:
             raise SettingsError(f"there is no camera mode '{self.camera_mode}'; known are {', '.join(CAMERA_MODES)}.")
+        if self.scene_camera is not None and self.camera_mode != "scene":
+            raise SettingsError("a scene's camera was given, but not the camera mode 'scene'.")
+        if self.camera_mode == "scene" and self.fov is not None:
+            raise SettingsError("a field of view contradicts the scene's camera, which has one; give one of them.")
         if self.actor_height is not None and not 0.05 <= self.actor_height <= 50:
             raise SettingsError(f"an actor height of {self.actor_height:g} m is out of range (0.05 to 50 m).")
         if self.fps is not None and not 0 < self.fps <= 10000:
@@ -160,6 +168,8 @@ class _Run:
             track = track.replace(skeleton=skeleton)  # a file's own says nothing of sides, which cleaning may ask for
         track, self.report.cleaned = clean(track, self.settings.cleaning)
         track = to_canonical(track, skeleton).undistorted(camera)
+        if self.settings.camera_mode == "scene":
+            track = self._through_scene(track)
         self.report.fps = f"{float(fps):.6g}"
         self.report.notes += track.notes
         return track
@@ -202,7 +212,11 @@ class _Run:
             performance = performer.perform(self.advance, floor)
             joints, lengths = performance.joints, performance.lengths
         with self.stage("camera", 0.95, 1.0):
-            if first is not None:
+            view = settings.scene_camera
+            if view is not None:
+                turn, shift = view.rotation, view.translation
+                joints = view.to_camera(joints)
+            elif first is not None:
                 turn, shift = first.camera_rotation, first.camera_translation
             elif settings.camera_mode == "static":
                 up, level = performance.up, performance.level
@@ -214,6 +228,7 @@ class _Run:
             joints_world = np.einsum("tba,tjb->tja", turn, joints - shift[:, None])
         error = np.linalg.norm(project(joints, camera) - track.keypoints, axis=-1)
         self._judge(track, error, lifted.flipped, lifted.empty)
+        level = self._judge_floor(performer, performance.level) if view is not None else 0.0
         self._judge_motion(track, joints_world, performance.contacts, lifted.empty, fps)
         return Motion(
             skeleton=skeleton, times=track.frame_times(), fps=track.fps, joints_world=joints_world, joints_camera=joints,
@@ -221,7 +236,7 @@ class _Run:
             camera_translation=shift, camera_mode=settings.camera_mode, bone_lengths=lengths, keypoints=track.keypoints,
             scores=track.scores, reprojection_error=error, person=track.person, source=track.source,
             first_frame=track.first_frame, report=self.report, contacts=performance.contacts,
-            evidence=~lifted.empty,
+            evidence=~lifted.empty, floor=level,
         )  # fmt: skip
 
     def _performer(
@@ -238,7 +253,7 @@ class _Run:
         settings = SolveSettings(smoothing=self.settings.smoothing)
         performer = Performer(
             lifted.pose, lifted.rotation, rays, track.scores, track.skeleton, fps, self.report.actor_height,
-            self.settings.contacts, settings, lifter.device, track.label,
+            self.settings.contacts, settings, lifter.device, track.label, self.settings.scene_camera,
         )  # fmt: skip
         return lifted, performer
 
@@ -282,6 +297,8 @@ class _Run:
     def _camera(self, track: KeypointTrack) -> Intrinsics:
         settings = self.settings
         known = settings.intrinsics or track.intrinsics
+        if known is None and settings.scene_camera is not None:
+            return settings.scene_camera.intrinsics
         if known is not None and settings.fov is None:
             return known
         size = settings.image_size or track.image_size
@@ -294,6 +311,37 @@ class _Run:
             "the camera is unknown; its field of view was estimated from the track, which is never sure: set it if you know it."
         )
         return assumed_camera(track.replace(image_size=size))
+
+    def _through_scene(self, track: KeypointTrack) -> KeypointTrack:
+        """Return the undistorted track as the scene's camera sees it."""
+        view = self.settings.scene_camera
+        if view is None:
+            raise SettingsError("the camera mode 'scene' needs a scene's camera.")
+        if len(view) != len(track):
+            raise SettingsError(
+                f"the scene's camera has {len(view)} frames, the keypoints {len(track)}; they must be the same."
+            )
+        size = self.settings.image_size or track.image_size
+        camera, _ = fit_to_image(view.intrinsics, size)
+        if size is not None and (camera.width, camera.height) != size:
+            self.report.warnings.append(
+                f"the scene renders {camera.width} x {camera.height} pixels, the footage has {size[0]} x {size[1]}, which is "
+                "another shape: give the scene the footage's resolution."
+            )
+        return track.replace(intrinsics=camera)
+
+    def _judge_floor(self, performer: Performer, level: float | None) -> float:
+        """Say where the floor is in the scene's world, and whether the camera's path has the actor's scale."""
+        if level is not None:
+            self.report.notes.append(f"the feet stand at z = {level:.2f} m of the scene.")
+        scale = performer.path_scale()
+        if scale is not None:
+            self.report.camera_scale = round(scale, 2)
+            self.report.warnings.append(
+                f"the feet would stand still if the camera's path were {scale:.2g} times as long: scale the camera's world by "
+                f"that, or give the actor's height as {self.report.actor_height / scale:.2f} m if that is what it is."
+            )
+        return level or 0.0
 
     def _judge(self, track: KeypointTrack, error: Array, flipped: NDArray[np.bool_], empty: NDArray[np.bool_]) -> None:
         report = self.report
@@ -330,7 +378,9 @@ class _Run:
 
 
 def _floor_of(motion: Motion) -> tuple[Array, float]:
-    """Return up (3,) and the floor's level, up . x, in the frame of a motion's camera, which stands still."""
+    """Return up (3,) and the floor's level, up . x: in a scene's world, else in the frame of a camera that stands still."""
+    if motion.camera_mode == "scene":
+        return np.array(UP), motion.floor
     up = motion.camera_rotation[0, :, 2]
     return up, float(up @ motion.camera_translation[0])
 

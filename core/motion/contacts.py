@@ -44,16 +44,24 @@ def feet_of(skeleton: Skeleton) -> tuple[int, ...]:
 
 
 def find_contacts(
-    feet: Array, seen: Mask, heights: Array, tremble: Array, fps: float, size: float, near: float = NEARER[-1]
+    feet: Array,
+    seen: Mask,
+    heights: Array,
+    tremble: Array,
+    fps: float,
+    size: float,
+    near: float = NEARER[-1],
+    eye: Array | None = None,
 ) -> Mask:
     """Return (T, F) which feet stand: slow and near the floor, in spans rather than single frames (Viterbi 1967).
 
     feet: (T, F, 3) metres, in the frame of a camera that does not move; heights: (T, F) above where each stands; seen: (T, F);
-    tremble: (F,) metres; size: of the actor, 1 for the usual one; near: metres above the floor, at usual height.
+    tremble: (F,) metres; size: of the actor, 1 for the usual one; near: metres above the floor, at usual height. eye: (T, 3)
+    where the camera is, if not at the origin.
     What a foot does along the line of sight is seen least exactly, and counts least.
     """
     velocity = _velocity(feet, max(1, round(SPEED_SECONDS * fps))) * fps
-    sight = normalised(feet)
+    sight = normalised(feet if eye is None else feet - eye[:, None])
     along = (velocity * sight).sum(-1)
     across = np.linalg.norm(velocity - along[..., None] * sight, axis=-1)
     slow = np.sqrt(size) * SLOW + TREMBLING * tremble
@@ -69,12 +77,14 @@ def _velocity(path: Array, reach: int) -> Array:
     return (path[after] - path[before]) / np.maximum(after - before, 1)[:, None, None]
 
 
-def fit_floor(feet: Array, weight: Array, stands: Array, up: Array, fps: float, size: float) -> tuple[Array, float]:
+def fit_floor(
+    feet: Array, weight: Array, stands: Array, up: Array, fps: float, size: float, tilt: float = TILT
+) -> tuple[Array, float]:
     """Return the normal (3,) and level n . x of the plane on which feet stand.
 
     feet: (T, F, 3); weight: (T, F) 0..1 of standing; stands: (F,) metres that each joint is above the floor when it does; up:
-    (3,) the first guess, which the normal leaves by a few degrees at most. Least squares with robust weights (Geman and
-    McClure 1987); neighbouring frames tell the same, so that half a second counts as one observation.
+    (3,) the first guess, which the normal leaves by `tilt` radians or a little more. Least squares with robust weights (Geman
+    and McClure 1987); neighbouring frames tell the same, so that half a second counts as one observation.
     """
     points, weight = feet.reshape(-1, 3), weight.ravel()
     lift = np.broadcast_to(stands, feet.shape[:2]).ravel()
@@ -91,7 +101,7 @@ def fit_floor(feet: Array, weight: Array, stands: Array, up: Array, fps: float, 
         # The tilt turns about the feet's middle, so that slope and level do not mix.
         middle = (robust[:, None] * points).sum(0) / max(robust.sum(), 1e-12)
         rows = np.stack([(points - middle) @ sideways, (points - middle) @ ahead, -np.ones(len(points))], -1)
-        system = (rows.T * robust) @ rows + np.diag([TILT**-2, TILT**-2, 1e-9])
+        system = (rows.T * robust) @ rows + np.diag([tilt**-2, tilt**-2, 1e-9])
         a, b, height = np.linalg.solve(system, (rows.T * robust) @ -((points - middle) @ up - lift))
         tilted = up + a * sideways + b * ahead
         normal = normalised(tilted)

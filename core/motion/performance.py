@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..camera_path import UP, CameraPath
 from ..errors import TrackError
 from ..interpolation import over_time
 from ..lifter.anatomy import body_frame
@@ -19,6 +20,7 @@ from ..rotation import normalised
 from ..skeleton import Skeleton
 from . import bones, contacts, world
 from .balance import balanced_up
+from .path_scale import path_scale
 from .problem import Problem
 from .root import place_root
 from .solve import Evidence, Ground, SolveSettings, solve_track
@@ -39,6 +41,8 @@ FIRST_SHARE = 0.1
 """Of the time in which a foot is slow, how much may be spent below the floor's first guess."""
 LIKE = 1.2
 """Times as tall or small as each other people of one clip may be."""
+SURE = 1e-6
+"""Radians that an up direction which is known is taken to be off."""
 HARDLY = 0.05
 """Share of frames up to which a leg is taken never to be seen."""
 ENOUGH = 0.2
@@ -47,7 +51,7 @@ ENOUGH = 0.2
 
 @dataclass(frozen=True)
 class Performance:
-    """What the solve found, in the camera's frame.
+    """What the solve found, in the camera's frame, or in the world of a camera that is known.
 
     joints: (T, J, 3) metres; path: (T, 3) of the root; lengths: (J,); up: (3,); level: up . x of the floor, None where no feet
     were seen; contacts: (T, F) of the skeleton's feet.
@@ -77,6 +81,7 @@ class Performer:
         settings: SolveSettings,
         device: torch.device,
         label: str = "track",
+        view: CameraPath | None = None,
     ) -> None:
         self.rotation, self.scores, self.skeleton = rotation, scores, skeleton
         self.fps, self.height, self.mode, self.settings, self.device = fps, height, mode, settings, device
@@ -86,11 +91,15 @@ class Performer:
         observed = np.isfinite(rays).all(-1) & (scores > 0)
         lengths = bones.bone_lengths(pose, observed, skeleton, height)
         direction = bones.directions(pose, skeleton)
+        self.view, self.eye = view, view.places if view else None
         path, good = place_root(bones.pose_from_directions(direction, lengths, skeleton), rays, scores)
         if not good.any():
             raise TrackError(f"{label}: no frame shows enough of the body to place it before the camera.")
         self.start = over_time(path, good)
-        self.evidence = Evidence(direction, lengths, rays, scores, skeleton, fps, tremble(rays, self.start[:, 2]))
+        noise = tremble(rays, self.start[:, 2], view)
+        if view is not None:
+            direction, self.start = view.turned(direction), view.to_world(self.start)
+        self.evidence = Evidence(direction, lengths, rays, scores, skeleton, fps, noise, view)
 
     def perform(self, progress: Callable[[float], None] | None = None, floor: tuple[Array, float] | None = None) -> Performance:
         """Run all stages. progress: gets the share done; may raise to stop. floor: up (3,) and level where they are known."""
@@ -100,10 +109,11 @@ class Performer:
 
         direction, path = solve_track(self.evidence, self.start, self.settings, self.device, part(0.0, 0.5))
         joints = self._joints(direction, path)
-        if floor is None:
-            up = self._level_way(path, world.up_in_camera(joints, self.scores, self.rotation, self.skeleton))
+        known = floor is not None or self.view is not None
+        if known:
+            up = floor[0] if floor else np.array(UP)
         else:
-            up = floor[0]
+            up = self._level_way(path, world.up_in_camera(joints, self.scores, self.rotation, self.skeleton))
         body = up
         hidden = self._hidden_legs()
         if hidden:
@@ -112,7 +122,7 @@ class Performer:
             joints = self._joints(direction, path)
         found, level = np.zeros((len(joints), len(self.feet)), bool), None
         if self.mode != "never" and self._has_feet():
-            if floor is None:
+            if not known:
                 up = world.levelled(joints, self.scores, up, self.skeleton, self.fps, self.height)
             level = floor[1] if floor else self._first_level(joints, up)
             free = joints[:, self.feet]  # once held, a foot is slow and low: only the free solve tells which ones were
@@ -122,9 +132,9 @@ class Performer:
                     if round_:  # the feet that were not held are told better where the others were
                         found = self._contacts(joints[:, self.feet], up, level, near) & (found | ~held)
                     if found.any() and floor is None:
-                        up = self._balanced(joints, found, body) if self._on_two_legs else up
-                        feet, weight = joints[:, self.feet], found.astype(float)
-                        up, level = contacts.fit_floor(feet, weight, self.stands, up, self.fps, self.size)
+                        up = self._balanced(joints, found, body) if self._on_two_legs and not known else up
+                        feet, weight, tilt = joints[:, self.feet], found.astype(float), SURE if known else contacts.TILT
+                        up, level = contacts.fit_floor(feet, weight, self.stands, up, self.fps, self.size, tilt)
                 if (
                     floor is None and not found.any()
                 ):  # what single slow frames say of the slope is worth less than the body and its way
@@ -149,8 +159,18 @@ class Performer:
             return self.height
         settings = replace(self.settings, iterations=COMPARING_STEPS)
         joints = self._joints(*solve_track(self.evidence, self.start, settings, self.device))
-        scale = level / min(self._first_level(joints, up), -1e-6)
+        eye = 0.0 if self.eye is None else float((self.eye @ up).mean())
+        scale = (level - eye) / min(self._first_level(joints, up) - eye, -1e-6)
         return self.height * scale if 1 / LIKE <= scale <= LIKE else None
+
+    def path_scale(self) -> float | None:
+        """Return by how much the camera's path would have to be stretched for feet to stand still; None where it fits."""
+        if self.view is None or not self._has_feet() or self.mode == "never":
+            return None
+        settings = replace(self.settings, iterations=COMPARING_STEPS)
+        joints = self._joints(*solve_track(self.evidence, self.start, settings, self.device))
+        feet = joints[:, self.feet]
+        return path_scale(feet, self.scores[:, self.feet] > 0, self.view, self.fps, self.size)
 
     def free_cost(self) -> float:
         """Return what is left unexplained by a solve without a floor: by which lenses are compared."""
@@ -223,4 +243,4 @@ class Performer:
         assert self.evidence.noise is not None
         heights = feet @ up - level - self.stands
         tremble_of_feet = self.evidence.noise[list(self.feet)]
-        return contacts.find_contacts(feet, seen, heights, tremble_of_feet, self.fps, self.size, near)
+        return contacts.find_contacts(feet, seen, heights, tremble_of_feet, self.fps, self.size, near, self.eye)
