@@ -49,6 +49,8 @@ class POSELIFT_OT_lift(JobOperator, bpy.types.Operator):
         settings = settings_of(context)
         # A clip's frames are the scene's; other sources are placed at its beginning.
         start = result.motions[0].first_frame if settings.clip is not None else 1
+        if result.given.scene is not None:
+            start = result.given.scene.start + result.motions[0].first_frame
         with all_or_nothing():
             built = build.apply_all(result.motions, replace(armature_settings(settings), frame_start=start))
             result.given.show(result.motions[0], built[0].camera, start, result.wanted[0])
@@ -89,11 +91,14 @@ def why_not(context: bpy.types.Context) -> str:
 def prepare(settings: PoseliftSettings, given: Given) -> Callable[[Progress], session.Lifted]:
     """Return the work of a lift, free of Blender, from what the scene's settings say now.
 
-    Tracks that are not kept any more (the file was reloaded) are read again by the work; a movie clip's markers, which are
-    Blender's data, at once. Raises `SettingsError`, `TrackError`.
+    Tracks that are not kept any more (the file was reloaded) are read again by the work; where a movie clip's markers or the
+    scene's camera are needed, which are Blender's data, at once. Raises `SettingsError`, `TrackError`.
     """
     recipe, key, people, options = recipe_of(settings), settings.session_key, people_of(settings), to_core(settings)
-    kept = tracks_of(settings) if settings.clip is not None else kept_tracks(settings)
+    in_blender = settings.clip is not None or given.scene is not None
+    kept = tracks_of(settings) if in_blender else kept_tracks(settings)
+    if kept is not None and given.scene is not None:
+        options = given.placed(choose(kept, people)[0], options)
 
     def work(progress: Progress) -> session.Lifted:
         tracks, start = kept, 0.0

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..core.cleaning import CleaningSettings
 from ..core.errors import PoseliftError
@@ -117,7 +119,8 @@ def _motions(
     tracks = read_people(Path(task.source), options, lambda share: show(READING * share, "read"))
     told = [given.told(track, settings_from(options)) for track in choose(tracks, options.person)]
     wanted = [track for track, _ in told]
-    motions = lift_people(wanted, told[0][1], lambda share, stage: show(READING + (1 - READING) * share, stage))
+    settings = given.placed(*told[0])
+    motions = lift_people(wanted, settings, lambda share, stage: show(READING + (1 - READING) * share, stage))
     return list(zip(wanted, motions, strict=True))
 
 
@@ -128,12 +131,16 @@ def _write(motion: Motion, targets: list[Path], options: argparse.Namespace, giv
             motion.save(target)
     if all(target.suffix == ".npz" for target in targets):
         return
-    from ..scene import export
+    from ..scene import export, timing
 
     (built,) = _build([(track, motion)], options, given)
-    for target in targets:
-        if target.suffix != ".npz":
-            export.save(target, built.armature)
+    for target in sorted(targets, key=lambda target: target.suffix != ".blend"):
+        if target.suffix == ".npz":
+            continue
+        if target.suffix != ".blend" and motion.camera_mode == "scene":  # what a .blend keeps as the user has it
+            timing.set_rate(motion.fps)
+            timing.set_span(np.array(built.action.frame_range))
+        export.save(target, built.armature)
 
 
 def _preview(
@@ -156,9 +163,13 @@ def _build(lifted: list[tuple[KeypointTrack, Motion]], options: argparse.Namespa
     """Put people into a new file, with the footage behind their camera."""
     from ..scene import build, files
 
-    files.new_file()
     settings = build.BuildSettings(rest=options.rest, names=options.bone_names, tolerance=options.thin)
     track, motion = lifted[0]
+    if given.scene is None:
+        files.new_file()
+    else:
+        given.scene.open()
+        settings = replace(settings, frame_start=given.scene.start + motion.first_frame)
     built = build.apply_all([motion for _, motion in lifted], settings)
     given.show(motion, built[0].camera, settings.frame_start, track)
     return built

@@ -33,6 +33,7 @@ RATES = (
 CAMERAS = (
     ("static", "Static", "One camera for the whole clip; the body turns"),
     ("orbit", "Orbit", "The body keeps its heading; the camera travels around it"),
+    ("scene", "Scene Camera", "Your own camera, standing or moving, as from a camera solve: the body is placed through it"),
 )
 LENSES = (
     ("AUTO", "Automatic", "What the keypoints or their clip say; else a usual lens"),
@@ -146,6 +147,14 @@ class PoseliftSettings(bpy.types.PropertyGroup):
         soft_max=3.0,
     )
     camera_mode: bpy.props.EnumProperty(name="Camera", description="What the new camera does", items=CAMERAS, default="static")
+    scene_camera: bpy.props.PointerProperty(
+        type=bpy.types.Object,
+        name="Through",
+        description="Camera that the body is placed through; the scene's active one where none is chosen",
+    )
+    scene_start: bpy.props.IntProperty(
+        name="Footage Starts", description="Frame of the scene that shows the first frame of the footage", default=1
+    )
     footage: bpy.props.StringProperty(
         name="Footage",
         description="Movie, or first of the images: gives size and rate, and is shown behind the new camera",

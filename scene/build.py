@@ -61,9 +61,10 @@ class Built:
 def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
     """Put a motion into the current scene and make its armature the active object.
 
-    Everything made lies in a collection of its own; no other object is touched. On any error what was made is removed, the
-    scene is as before, and the error goes on: `RigError` where the motion cannot be an armature's, `CameraError` and
-    `SettingsError` where Blender cannot hold the camera or the rate.
+    Everything made lies in a collection of its own; no other object is touched. A motion that was placed through the scene's
+    own camera (mode 'scene') brings none, and leaves rate, range and picture as they are: its frames are the scene's.
+    On any error what was made is removed, the scene is as before, and the error goes on: `RigError` where the motion cannot be
+    an armature's, `CameraError` and `SettingsError` where Blender cannot hold the camera or the rate.
     """
     settings = settings or BuildSettings()
     # Everything that needs no Blender comes first, so that most errors happen before anything is touched.
@@ -72,7 +73,8 @@ def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
     pose = solve_pose(motion.joints_world, rest, float(motion.fps))
     timing.rate_of(motion.fps)
     scene, layer = current()
-    fps = motion.fps if settings.set_scene else timing.scene_rate(scene)
+    theirs = motion.camera_mode == "scene"
+    fps = motion.fps if settings.set_scene or theirs else timing.scene_rate(scene)
     frames = timing.frames_of(motion.times, fps, settings.frame_start)
     name = settings.name or clip_name(motion)
     with all_or_nothing():
@@ -83,13 +85,15 @@ def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
         action = key_channels(armature, name, pose_channels(rest, pose), frames)
         if settings.tolerance:
             thin_keys(armature, settings.tolerance / 1000)
-        camera = new_camera(f"{name} camera", motion, frames, collection) if settings.with_camera else None
+        new = settings.with_camera and not theirs
+        camera = new_camera(f"{name} camera", motion, frames, collection) if new else scene.camera if theirs else None
         body = new_body(f"{name} body", rest, armature, collection) if settings.with_body else None
-        if settings.set_scene:
+        if settings.set_scene and not theirs:
             set_render_size(scene, motion.intrinsics)
             if camera:
                 scene.camera = camera
             timing.set_timing(scene, motion.fps, frames)
+        if settings.set_scene:
             _mark_worst(scene, name, motion, frames)
         action["poselift_report"] = json.dumps(motion.report.to_dict())
         for item in layer.objects:

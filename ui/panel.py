@@ -36,6 +36,10 @@ class POSELIFT_PT_lift(SidebarPanel, bpy.types.Panel):
         column.prop(settings, "contacts")
         column.prop(settings, "smoothing")
         column.prop(settings, "camera_mode")
+        if settings.camera_mode == "scene":
+            column.prop(settings, "scene_camera")
+            if settings.clip is None:
+                column.prop(settings, "scene_start")
         column.prop(settings, "lens")
         if settings.lens in ("FOV", "FILE"):
             column.prop(settings, "fov" if settings.lens == "FOV" else "calibration")

@@ -104,7 +104,8 @@ def solve_track(
 ) -> tuple[Array, Array]:
     """Fit bone directions and the root path to what was seen.
 
-    root: (T, 3) metres, in the evidence's frame, the start of the path; start: (T, J, 3) directions to start from instead of the lifted.
+    root: (T, 3) metres, in the evidence's frame, the start of the path; start: (T, J, 3) directions to start from instead of
+    the lifted.
     Minimised by Levenberg and Marquardt's method (Marquardt 1963) with robust weights, all frames at once.
     Returns directions (T, J, 3) and the root path (T, 3).
     """
