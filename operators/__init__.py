@@ -24,6 +24,7 @@ def register() -> None:
         joints,
         lift,
         people,
+        preview,
         retarget,
         retarget_settings,
         settings,
@@ -44,6 +45,7 @@ def register() -> None:
             people,
             joints,
             lift,
+            preview,
             retarget_settings,
             retarget,
         )

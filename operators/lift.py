@@ -54,6 +54,7 @@ class POSELIFT_OT_lift(JobOperator, bpy.types.Operator):
         with all_or_nothing():
             built = build.apply_all(result.motions, replace(armature_settings(settings), frame_start=start))
             result.given.show(result.motions[0], built[0].camera, start, result.wanted[0])
+        session.remember([each.action.name for each in built], result.motions)
         reports = [motion.report for motion in result.motions]
         shift = start - result.motions[0].first_frame
         frames = sorted({frame + shift for report in reports for frame in report.worst_frames})

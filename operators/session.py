@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ GRACE = 5.0
 
 _clips: dict[str, tuple[Path, Tracks]] = {}
 _job: Job[Any] | None = None
+_motions: dict[str, Motion] = {}
 
 
 def keep(path: Path, tracks: Tracks, key: str = "") -> str:
@@ -53,6 +55,17 @@ def find(key: str, path: Path) -> Tracks | None:
     """Return the tracks kept under a key, or None where they are not here (any more) or were read from another path."""
     where, tracks = _clips.get(key, (None, None))
     return tracks if where == path else None
+
+
+def remember(actions: Sequence[str], motions: Sequence[Motion]) -> None:
+    """Keep the motions of the last lift by the names of their actions, to draw their keypoints."""
+    _motions.clear()
+    _motions.update(zip(actions, motions, strict=True))
+
+
+def motions_of(actions: Sequence[str]) -> list[Motion]:
+    """Return the motions of actions; none where one of them is not of the last lift of this session."""
+    return [_motions[name] for name in actions] if all(name in _motions for name in actions) else []
 
 
 def begin(job: Job[Any]) -> Job[Any]:
@@ -80,3 +93,4 @@ def end() -> None:
         _job.wait(GRACE)
     finish()
     _clips.clear()
+    _motions.clear()

@@ -192,6 +192,12 @@ class PoseliftSettings(bpy.types.PropertyGroup):
         max=100.0,
     )
     result: bpy.props.StringProperty(name="Result", description="The report of the last lift, line by line")
+    preview: bpy.props.StringProperty(
+        name="Preview",
+        description="Movie (.mp4, .mov, .mkv) of the figures over the footage, or over the keypoints where there is none",
+        subtype="FILE_PATH",
+        default="//preview.mp4",
+    )
     worst: bpy.props.StringProperty(
         name="Frames to Look At", description="Scene frames that the report names", options={"HIDDEN"}
     )

@@ -8,6 +8,7 @@ camera's background is. Works without a screen.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.camera import project, unproject
-from ..core.errors import OutputError, SettingsError
+from ..core.errors import CancelledError, OutputError, SettingsError
 from ..core.motion.motion import Motion
 from ..core.output import written_aside
 from . import compat
@@ -24,7 +25,7 @@ from .build import Built
 from .clip_camera import intrinsics_of_clip
 from .keypoint_drawing import draw_keypoints
 from .render import new_floor, set_look
-from .state import current, temporary
+from .state import current, remembered, temporary
 from .timing import frames_of, scene_rate
 
 Array = NDArray[np.float64]
@@ -53,6 +54,72 @@ def save_movie(path: Path, built: Sequence[Built], motions: Sequence[Motion] = (
             source.frame_set(now[0], subframe=now[1])
 
 
+class Running:
+    """A movie that Blender renders in its own window; `finish` puts it in its place."""
+
+    def __init__(self, path: Path, built: Sequence[Built], motions: Sequence[Motion]) -> None:
+        self._path, self._complete, self._ended, self._open = path, False, False, ExitStack()
+        handlers: Any = bpy.app.handlers
+        self._handlers = [(handlers.render_complete, self._completed), (handlers.render_cancel, self._cancelled)]
+        with ExitStack() as until_started:
+            aside = until_started.enter_context(written_aside(path))
+            with remembered() as remove:
+                until_started.callback(lambda: remove())
+                scene = new_preview_scene(built, motions)
+            set_output(scene, aside)
+            for handler, told in self._handlers:
+                handler.append(told)
+                until_started.callback(_forget, handler, told)
+            if bpy.ops.render.render("INVOKE_DEFAULT", animation=True, scene=scene.name) != {"RUNNING_MODAL"}:
+                raise OutputError(f"{path}: Blender starts no render now; end what is rendering.")
+            self._open = until_started.pop_all()
+
+    def _completed(self, *_: object) -> None:
+        self._complete = self._ended = True
+
+    def _cancelled(self, *_: object) -> None:
+        self._ended = True
+
+    @property
+    def going(self) -> bool:
+        """Whether the render still runs."""
+        return not self._ended or renders()
+
+    def finish(self) -> Path:
+        """Put the movie in its place, or remove what there is of it, and what was made for it.
+
+        Raises `CancelledError` where the render was stopped, and `OutputError` where the movie could not be written.
+        """
+        with self._open:
+            if not self._complete:
+                raise CancelledError("Stopped; there is no preview.")
+        return self._path
+
+
+def renders() -> bool:
+    """Say whether Blender renders something in its window."""
+    blender: Any = bpy.app
+    return bool(blender.is_job_running("RENDER"))
+
+
+def _forget(handler: Any, told: Callable[..., None]) -> None:
+    if told in handler:  # loading a file forgets handlers
+        handler.remove(told)
+
+
+def lifted_in(scene: bpy.types.Scene) -> list[Built]:
+    """Return what lifts made that is still in a scene: armatures with our actions, with the cameras in their collections."""
+    found = []
+    for item in scene.objects:
+        action: Any = item.animation_data.action if item.type == "ARMATURE" and item.animation_data else None
+        if action is not None and "poselift_report" in action:
+            collection = item.users_collection[0]
+            camera = next((other for other in collection.objects if other.type == "CAMERA"), None)
+            body = next((child for child in item.children if child.type == "MESH"), None)
+            found.append(Built(collection, item, action, camera, body))
+    return found
+
+
 def new_preview_scene(built: Sequence[Built], motions: Sequence[Motion] = ()) -> bpy.types.Scene:
     """Make the scene that shows what was built through its camera, as `save_movie` renders it."""
     source, _ = current()
@@ -63,10 +130,9 @@ def new_preview_scene(built: Sequence[Built], motions: Sequence[Motion] = ()) ->
     set_look(scene)
     _take_frame(scene, source)
     scene.camera = camera
-    for collection in {each.collection.name: each.collection for each in built}.values():
-        scene.collection.children.link(collection)
-    if camera.name not in scene.collection.all_objects:
-        scene.collection.objects.link(camera)
+    figures = [item for each in built for item in (each.armature, *each.armature.children_recursive)]
+    for item in {item.name: item for item in (*figures, camera)}.values():
+        scene.collection.objects.link(item)
     spans = np.array([each.action.frame_range for each in built])
     scene.frame_start, scene.frame_end = int(np.floor(spans.min())), int(np.ceil(spans.max()))
     background = _footage_of(camera, source)

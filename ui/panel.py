@@ -12,6 +12,7 @@ from ..core.lifter.device import has_torch
 from ..operators import session
 from ..operators.go_to_frame import POSELIFT_OT_go_to_frame
 from ..operators.lift import POSELIFT_OT_lift
+from ..operators.preview import POSELIFT_OT_preview
 from ..operators.settings import settings_of
 from ..operators.torch_hint import POSELIFT_OT_copy_torch_command
 from ..operators.torch_install import POSELIFT_OT_install_torch
@@ -92,6 +93,8 @@ class POSELIFT_PT_result(SidebarPanel, bpy.types.Panel):
             grid = layout.grid_flow(row_major=True, columns=5, align=True)
             for frame in frames[:10]:
                 grid.operator(POSELIFT_OT_go_to_frame.bl_idname, text=frame).frame = int(frame)
+        layout.prop(settings, "preview")
+        layout.operator(POSELIFT_OT_preview.bl_idname, icon="RENDER_ANIMATION")
 
 
 CLASSES = (POSELIFT_PT_lift, POSELIFT_PT_result)
