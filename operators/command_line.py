@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
@@ -58,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_in_blender(arguments: Sequence[str]) -> int:
-    """Run as Blender's command `poselift`; Blender exits with the returned status."""
+    """Run as Blender's command `poselift`; Blender exits with the returned status. Ctrl-C stops it, as in a terminal."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # Blender's own only ends a render
     return main(arguments)
 
 

@@ -11,6 +11,7 @@ import bpy
 
 from ..core.errors import CancelledError, PoseliftError, SettingsError
 from ..scene import movie
+from ..scene.preview_scene import lifted_in
 from . import session
 from .reports import cancelled
 from .settings import settings_of
@@ -35,7 +36,7 @@ class POSELIFT_OT_preview(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Be there once something was lifted, and while nothing is rendered."""
-        if context.scene is None or not movie.lifted_in(context.scene):
+        if context.scene is None or not lifted_in(context.scene):
             cls.poll_message_set("Lift first")
             return False
         if movie.renders():
@@ -87,7 +88,7 @@ class POSELIFT_OT_preview(bpy.types.Operator):
             raise SettingsError(
                 "this file was never saved, so that '//' means nothing; save it, or give the preview a full path."
             )
-        built = movie.lifted_in(context.scene)
+        built = lifted_in(context.scene)
         return path, built, session.motions_of([each.action.name for each in built])
 
     def _told(self, render: Callable[[], Path]) -> "set[OperatorReturnItems]":

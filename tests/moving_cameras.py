@@ -19,7 +19,7 @@ FPS = Fraction(30)
 
 
 def moving_camera(frames: int, lens: Intrinsics = LENS) -> CameraPath:
-    """Return a camera that travels 3 m sideways and 1 m up, holds the figure in view, trembles a little, and rolls."""
+    """Return a camera that travels half a metre a second, holds the figure in view, and rolls."""
     t = np.arange(frames) / float(FPS)
     views = [
         look_at((-1.5 + 0.5 * s, -5.0 + 0.15 * s, 1.2 + 0.15 * s), (0.3 * np.sin(s), 0.3, 0.9), 0.15 * np.sin(0.9 * s))

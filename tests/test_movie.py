@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 from fractions import Fraction
 
@@ -91,6 +93,27 @@ def test_the_figure_is_over_its_footage_undistorted_frame_by_frame(bpy, tmp_path
         limbs = project(motion.joints_camera[frame], LENS)
         assert np.abs(figure.min(0) - limbs.min(0)).max() < 12 and np.abs(figure.max(0) - limbs.max(0)).max() < 12
         assert np.linalg.norm(picture[60, 185]) < 30  # beyond figure and square the footage is black
+
+
+def test_ctrl_c_stops_a_movie_wherever_it_comes(bpy, tmp_path):
+    """The signal comes between two of Python's lines, not where one waits for it."""
+    from poselift.scene.movie import save_movie
+
+    made, told = built(motion_of(walking(12), LENS)), []
+
+    def press(done, _of):
+        told.append(done)
+        if done == 2:
+            bpy.app.handlers.render_pre.append(lambda *_: os.kill(os.getpid(), signal.SIGINT))
+
+    usual = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            save_movie(tmp_path / "out.mp4", [made], (), press)
+    finally:
+        bpy.app.handlers.render_pre.clear()
+    assert told == [1, 2] and not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGINT) is usual
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])

@@ -29,7 +29,7 @@ class Motion:
     lifted: (T, J, 3) the student's raw output, camera axes, root at the origin.
     canonical: (T, J, 3) the teacher's canonical pose; teacher_rotation: (T, 3, 3) canonical to camera axes.
     intrinsics: of the (undistorted) camera; camera_rotation (T, 3, 3), camera_translation (T, 3): world to camera.
-    camera_mode: 'static' or 'orbit'.
+    camera_mode: 'static', 'orbit' or 'scene'.
     bone_lengths: (J,) metres, from each joint to its parent; 0 for the root.
     keypoints: (T, J, 2) pixels as used (undistorted, canonical skeleton); scores: (T, J).
     reprojection_error: (T, J) pixels, NaN where nothing was observed.
