@@ -4,7 +4,9 @@
 #   make test-all   the tests, on Blender 4.5 LTS and 5.0
 #   make lint       style, types and the direction of dependencies
 #   make train-smoke  a minute of training on the processor: losses fall, a resumed run equals a whole one
-#   make bench      frames per second of reading, lifting, keying and retargeting, and the memory that reading takes
+#   make bench      frames per second of reading, lifting, keying and retargeting, the memory that reading takes, starts, batches
+#   make stress     batches killed at random moments, fifty times, and resumed
+#   make docs       the options in docs/command-line.md, from the parsers
 #   make bench-lifter  the lifters' scores, and their training and inference against a plain transcription of the published networks
 #   make bench-motion, bench-cleaning  the track solve and cleaning, against motion capture that is broken and filmed by code
 #   make pictures   the README's picture, rendered anew, in docs/images/
@@ -33,7 +35,7 @@ define install
 	@touch $(1)/ready
 endef
 
-.PHONY: demo test test-all lint train-smoke bench bench-lifter bench-motion bench-cleaning pictures package clean distclean
+.PHONY: demo test test-all lint train-smoke bench bench-lifter bench-motion bench-cleaning stress docs pictures package clean distclean
 .DEFAULT_GOAL := test
 
 $(READY): requirements-dev.txt requirements.txt pyproject.toml scripts/check_system.sh
@@ -70,6 +72,13 @@ bench: $(READY)
 	$(VENV)/bin/python scripts/bench.py
 	$(VENV)/bin/python scripts/bench_reading.py
 	$(VENV)/bin/python scripts/bench_retarget.py
+	$(VENV)/bin/python scripts/bench_batch.py
+
+stress: $(READY)
+	$(VENV)/bin/python scripts/stress_batch.py
+
+docs: $(READY)
+	$(VENV)/bin/python scripts/write_docs.py
 
 bench-lifter: $(READY)
 	@if [ -f $(MOCAP) ]; then $(VENV)/bin/poselift evaluate $(MOCAP) --weights human17-3d-anchored human17-2d-only human17-paper; \

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import re
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,7 +21,13 @@ from numpy.typing import NDArray
 from .errors import OutputError
 
 _MARK = "poselift-"
-_ASIDE = re.compile(rf"\..+\.{_MARK}([0-9]+)-[0-9a-f]{{8}}\.[^.]+")
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+"""Marks what this computer writes: folders are shared, and process numbers mean nothing elsewhere."""
+_ASIDE = re.compile(rf"\..*\.{_MARK}([0-9a-f]{{8}})-([0-9]+)-[0-9a-f]{{8}}\.[^.]+")
+_LITTLE = 50e6
+"""Bytes of free space that are worth a word where something could not be written."""
+_STEM = 40
+"""Characters of a file's name that are kept in the name aside, so that this is no longer than a system allows."""
 _ABANDONED = 3600.0
 """Seconds after which a file that was not finished is nobody's, where nobody can be asked."""
 
@@ -39,8 +49,7 @@ def written_aside(path: Path) -> Iterator[Path]:
             raise OutputError(f"{path}: nothing was written; check that the folder can be written to and has space.")
         aside.replace(path)
     except (OSError, RuntimeError) as error:
-        reason = str(error).strip().removeprefix("Error: ").splitlines()
-        raise OutputError(f"{path}: cannot be written: {reason[0] if reason else type(error).__name__}") from error
+        raise OutputError(f"{path}: cannot be written: {_reason(error)}{_room(path)}") from error
     finally:
         aside.unlink(missing_ok=True)
 
@@ -65,26 +74,46 @@ def _check_place(path: Path) -> None:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.stem}.{_MARK}{os.getpid()}-{uuid4().hex[:8]}{path.suffix}")
+    return path.with_name(f".{path.stem[:_STEM]}.{_MARK}{_HOST}-{os.getpid()}-{uuid4().hex[:8]}{path.suffix}")
 
 
 def save_npz(path: Path, arrays: dict[str, NDArray]) -> None:
     """Write arrays as a compressed `.npz`, whole or not at all. Raises `OutputError`."""
-    with written_aside(path) as aside, aside.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    with written_aside(path) as aside, BytesIO() as archive:
+        # Not straight into the file: an archive that cannot be written complains again when it is forgotten.
+        np.savez_compressed(archive, **arrays)
+        aside.write_bytes(archive.getvalue())
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what runs that were killed left half-written in a folder; what a living process writes stays."""
+def _reason(error: Exception) -> str:
+    """Return in a line what went wrong; Blender's errors from exporters hold the whole traceback, whose last line says it."""
+    lines = str(error).strip().removeprefix("Error: ").removeprefix("Python: ").splitlines()
+    lines = [line.strip() for line in lines if line.strip() and not line.startswith("Location: ")]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if lines[0].startswith("Traceback") else lines[0]
+
+
+def _room(path: Path) -> str:
+    """Return a remark where there is little space: Blender says 'no such file' when its disk is full."""
+    free = shutil.disk_usage(path.parent).free
+    return f" ({free / 1e6:.1f} MB are free there)" if free < _LITTLE else ""
+
+
+def remove_leftovers(folder: Path, gone: Collection[int] = ()) -> None:
+    """Remove what runs that were killed left half-written in a folder; what a living process writes stays.
+
+    gone: processes that are known to have ended.
+    """
     for path in folder.iterdir() if folder.is_dir() else ():
         found = _ASIDE.fullmatch(path.name)
-        if found and not _is_alive(int(found[1]), path):
+        if found and (int(found[2]) in gone or not _is_alive(found[1], int(found[2]), path)):
             path.unlink(missing_ok=True)
 
 
-def _is_alive(process: int, path: Path) -> bool:
+def _is_alive(host: str, process: int, path: Path) -> bool:
     try:
-        if os.name == "nt":  # there os.kill ends what it asks about
+        if host != _HOST or os.name == "nt":  # nobody to ask; and on Windows os.kill ends what it asks about
             return time.time() - path.stat().st_mtime < _ABANDONED
         os.kill(process, 0)
     except (OSError, OverflowError) as error:

@@ -20,7 +20,7 @@ from .camera_path import UP, CameraPath
 from .cleaning import CleaningSettings, clean
 from .errors import SettingsError, TrackError
 from .layouts import to_canonical
-from .lifter.device import resolve_device
+from .lifter.device import resolve_device, threads_for
 from .lifter.weights import DEFAULT, find
 from .metrics import foot_slide, jitter
 from .motion.motion import Motion
@@ -85,18 +85,27 @@ class LiftSettings:
             raise SettingsError("smoothing cannot be negative.")
 
 
-def lift(track: KeypointTrack, settings: LiftSettings | None = None, progress: Progress | None = None) -> Motion:
+def lift(
+    track: KeypointTrack,
+    settings: LiftSettings | None = None,
+    progress: Progress | None = None,
+    lifter: Lifter | None = None,
+) -> Motion:
     """Lift one person's 2D keypoints to a 3D motion and the camera that saw it.
 
     progress: called with the share done and the stage's name; an exception from it stops the work and passes through.
+    lifter: a lifter of your own in place of that of the settings' weights and device.
     Raises `TrackError`, `SkeletonError`, `CameraError`, `SettingsError`, `WeightsError`, `DeviceError`,
     `TorchMissingError`.
     """
-    return lift_people([track], settings, progress)[0]
+    return lift_people([track], settings, progress, lifter)[0]
 
 
 def lift_people(
-    tracks: list[KeypointTrack], settings: LiftSettings | None = None, progress: Progress | None = None
+    tracks: list[KeypointTrack],
+    settings: LiftSettings | None = None,
+    progress: Progress | None = None,
+    lifter: Lifter | None = None,
 ) -> list[Motion]:
     """Lift several people of one clip: the world and the camera that the first one's track gives are everybody's.
 
@@ -112,21 +121,26 @@ def lift_people(
             if progress:
                 progress((number + share) / len(tracks), stage)
 
-        motions.append(_lift_one(_Run(track, settings, part), motions[0] if motions else None))
+        motions.append(_lift_one(_Run(track, settings, part), motions[0] if motions else None, lifter))
     return motions
 
 
-def _lift_one(run: _Run, first: Motion | None) -> Motion:
+def _lift_one(run: _Run, first: Motion | None, lifter: Lifter | None) -> Motion:
     with run.stage("load", 0.0, 0.1):
-        device = resolve_device(run.settings.device)
-        path = find(run.settings.weights)
-        from .lifter.inference import cached_lifter  # imports torch, which the line before the last has found
+        lifter = lifter or _lifter_of(run.settings)
+        run.report.weights, run.report.device = lifter.weights.name, str(lifter.device)
+    with threads_for(len(run.track)):
+        with run.stage("clean", 0.1, 0.15):
+            canonical = run.clean(lifter.weights.skeleton)
+        return run.solve(canonical, lifter, first)
 
-        lifter = cached_lifter(path, path.stat().st_mtime_ns, device)
-        run.report.weights, run.report.device = lifter.weights.name, str(device)
-    with run.stage("clean", 0.1, 0.15):
-        canonical = run.clean(lifter.weights.skeleton)
-    return run.solve(canonical, lifter, first)
+
+def _lifter_of(settings: LiftSettings) -> Lifter:
+    device = resolve_device(settings.device)
+    path = find(settings.weights)
+    from .lifter.inference import cached_lifter  # imports torch, which the line before the last has found
+
+    return cached_lifter(path, path.stat().st_mtime_ns, device)
 
 
 class _Run:

@@ -16,49 +16,77 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import IO, Any
 
-from ..core.errors import PoseliftError, SettingsError
-from .lift_task import Task, failed, lift_task
+from ..core.errors import SettingsError
+from ..core.output import remove_leftovers
+from .lift_task import Task, attempt, failed
+from .terminal import show
 
 MARK = "poselift-result "
 """Starts the lines that are answers."""
 STILLBORN = 3
 """Workers in a row that die before they say that they are there: then something is wrong with all of them."""
+GRACE = 5.0
+"""Seconds that a worker has to end by itself."""
+_APART: dict[str, Any] = {"creationflags": 0x200} if os.name == "nt" else {"start_new_session": True}
+"""Starts a process that Ctrl-C does not reach: it is for the one that the user sees. (0x200: CREATE_NEW_PROCESS_GROUP.)"""
 
 
-def run(tasks: Sequence[Task], arguments: Sequence[str], jobs: int) -> Iterator[tuple[Task, list[dict[str, Any]]]]:
-    """Work through tasks in `jobs` processes; yield each with its reports as it finishes, in no certain order.
+Reports = list[dict[str, Any]]
 
-    arguments: those of `lift`, which every worker parses for itself. When the caller stops, so do the workers.
+
+def run(
+    tasks: Iterable[Task], count: int, arguments: Sequence[str], jobs: int, folders: Iterable[Path] = ()
+) -> Iterator[tuple[Task, Reports]]:
+    """Work through `count` tasks in `jobs` processes; yield each with its reports as it finishes, in no certain order.
+
+    tasks: asked for one by one, in other threads, as workers get free. arguments: those of `lift`, which every worker parses
+    for itself. When the caller stops, so do the workers, and what they left half-written in `folders` is removed.
     Raises `SettingsError` where no worker comes up.
     """
-    waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
-    for task in tasks:
-        waiting.put(task)
-    results: queue.SimpleQueue[tuple[Task, list[dict[str, Any]]] | PoseliftError] = queue.SimpleQueue()
-    crew = [_Foreman(waiting, results, list(arguments), jobs) for _ in range(min(jobs, len(tasks)))]
+    waiting = _Waiting(tasks)
+    results: queue.SimpleQueue[tuple[Task, Reports] | Exception] = queue.SimpleQueue()
+    crew = [_Foreman(waiting, results, list(arguments), jobs) for _ in range(min(jobs, count))]
     try:
         for foreman in crew:
             foreman.start()
-        for _ in tasks:
+        for _ in range(count):
             result = results.get()
-            if isinstance(result, PoseliftError):
+            if isinstance(result, Exception):
                 raise result
             yield result
     finally:
         for foreman in crew:
             foreman.stop()
+        for foreman in crew:
+            foreman.join()
+        gone = {process for foreman in crew for process in foreman.processes}
+        for folder in folders:
+            remove_leftovers(folder, gone)
+
+
+class _Waiting:
+    """Tasks that several threads take from."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._tasks, self._lock = iter(tasks), threading.Lock()
+
+    def take(self) -> Task | None:
+        """Return the next task, None where all are taken."""
+        with self._lock:
+            return next(self._tasks, None)
 
 
 class _Foreman(threading.Thread):
-    """Keeps one worker busy, and replaces it when it dies."""
+    """Keeps one worker busy, and replaces it when it dies. processes: of all the workers that it had."""
 
     def __init__(
         self,
-        waiting: queue.SimpleQueue[Task],
-        results: queue.SimpleQueue[tuple[Task, list[dict[str, Any]]] | PoseliftError],
+        waiting: _Waiting,
+        results: queue.SimpleQueue[tuple[Task, Reports] | Exception],
         arguments: list[str],
         jobs: int,
     ) -> None:
@@ -68,31 +96,28 @@ class _Foreman(threading.Thread):
         self._diary: IO[str] | None = None
         self._stopped = threading.Event()
         self._stillborn = 0
+        self.processes: set[int] = set()
 
     def run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                task = self._waiting.get_nowait()
-            except queue.Empty:
-                break
-            try:
-                reports = self._done(task)
-            except SettingsError as error:
-                self._results.put(error)
-                break
-            self._results.put((task, reports))
-        self._dismiss()
+        try:
+            while not self._stopped.is_set():
+                task = self._waiting.take()
+                if task is None:
+                    break
+                self._results.put((task, self._done(task)))
+        except Exception as error:  # told by the thread that waits for results
+            self._results.put(error)
+        finally:
+            self._dismiss()
 
     def stop(self) -> None:
-        """Have the worker end now, whatever it is doing: files are written aside, so that none is left half-written."""
+        """Have the worker end soon, whatever it is doing: it removes what it has half-written."""
         self._stopped.set()
         worker = self._worker
         if worker is not None and worker.poll() is None:
             worker.terminate()
-        if self.is_alive():
-            self.join(5.0)
 
-    def _done(self, task: Task) -> list[dict[str, Any]]:
+    def _done(self, task: Task) -> Reports:
         worker = self._hired()
         try:
             assert worker.stdin is not None
@@ -119,8 +144,9 @@ class _Foreman(threading.Thread):
                 encoding="utf-8",
                 errors="replace",
                 env=os.environ | threads_each(self._jobs),
-                start_new_session=True,  # Ctrl-C is for the one that the user sees
+                **_APART,
             )
+            self.processes.add(self._worker.pid)
             if _answer(self._worker) is not None:
                 self._stillborn = 0
                 break
@@ -146,7 +172,7 @@ class _Foreman(threading.Thread):
                 if pipe is not None:
                     pipe.close()
             try:
-                worker.wait(10.0)  # the end of its input ends a worker
+                worker.wait(GRACE)  # the end of its input ends a worker
             except subprocess.TimeoutExpired:
                 worker.kill()
                 worker.wait()
@@ -167,27 +193,27 @@ def worker_command() -> list[str]:
 
 def threads_each(jobs: int) -> dict[str, str]:
     """Return the environment that gives each of several workers its share of the processor's cores."""
-    share = str(max(1, (os.cpu_count() or 1) // jobs))
+    share = str(max(1, usable_cores() // jobs))
     return {"OMP_NUM_THREADS": share, "MKL_NUM_THREADS": share, "OPENBLAS_NUM_THREADS": share}
+
+
+def usable_cores() -> int:
+    """Return how many of the processor's cores this process may use: on a farm not all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def work(options: argparse.Namespace) -> int:
     """Be a worker: answer each task on standard input, until it ends."""
     _tell(True)
     for line in sys.stdin:
-        task = Task(**json.loads(line))
-        try:
-            _tell(lift_task(task, options))
-        except PoseliftError as error:
-            _tell([failed(task, error)])
-        except Exception as error:  # a defect of ours costs this clip, not those after it
-            _tell([failed(task, f"{type(error).__name__}: {error}")])
+        _tell(attempt(Task(**json.loads(line)), options))
     return 0
 
 
 def _tell(answer: object) -> None:
-    sys.stdout.write(f"\n{MARK}{json.dumps(answer)}\n")
-    sys.stdout.flush()
+    show(f"\n{MARK}{json.dumps(answer)}")
 
 
 def _answer(worker: subprocess.Popen[str]) -> Any:

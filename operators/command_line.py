@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
@@ -26,14 +25,16 @@ from ..core.pipeline import CAMERA_MODES, CONTACT_MODES
 from ..core.readers import FORMATS
 from ..core.rig.styles import NAMINGS, RESTS
 from ..core.track import exact_rate
-from .batch import work
+from .batch import usable_cores, work
 from .camera_options import add_camera_options
+from .character_options import add_character_options
 from .evaluate_command import evaluate_weights
 from .inspect_command import inspect_inputs
 from .journal import NAME
-from .lift_command import ENDINGS, lift_inputs
+from .lift_command import lift_inputs
+from .lift_outputs import ENDINGS
 from .retarget_command import add_retarget
-from .terminal import FAILED, USAGE, say
+from .terminal import FAILED, USAGE, results_alone, say, stoppable
 from .train_command import DEFAULT_PRESET, train_lifter
 
 T = TypeVar("T")
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.arguments = list(sys.argv[2:] if arguments is None else arguments[1:])
     command: Callable[[argparse.Namespace], int] = options.run
     try:
-        return command(options)
+        with stoppable(), results_alone():
+            return command(options)
     except PoseliftError as error:
         say(f"poselift: {error}")
         return USAGE
@@ -59,8 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_in_blender(arguments: Sequence[str]) -> int:
-    """Run as Blender's command `poselift`; Blender exits with the returned status. Ctrl-C stops it, as in a terminal."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # Blender's own only ends a render
+    """Run as Blender's command `poselift`; Blender exits with the returned status."""
     return main(arguments)
 
 
@@ -100,7 +101,13 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=lift_inputs)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="keypoint files or folders; a folder of clips is a batch")
     parser.add_argument(
-        "-o", "--output", required=True, help=f"a file ending in {', '.join(ENDINGS)}, or a folder (then see --to)"
+        "-o",
+        "--output",
+        required=True,
+        action="append",
+        metavar="OUT",
+        help=f"a file ending in {', '.join(ENDINGS)}, a folder (then see --to), or a name with {{name}}, {{folder}} or "
+        "{person} in it, for each clip's and person's; several: -o A -o B",
     )
     parser.add_argument(
         "--to",
@@ -108,8 +115,18 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
         default=("blend",),
         help="formats in an output folder: bvh,npz",
     )
-    parser.add_argument("--name", help="names in an output folder, with {name} and {person} (default: {name}, or both)")
-    parser.add_argument("--jobs", type=_argument(_jobs, "a number of processes from 1"), default=1, help="worker processes")
+    parser.add_argument(
+        "--name", help="names in an output folder, with {name}, {folder} and {person} (default: {name}, or {name}_{person})"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=_argument(_jobs, "a number of processes from 1, or auto"),
+        default=1,
+        help="worker processes; auto: one per core (default: 1)",
+    )
+    parser.add_argument(
+        "--part", type=_argument(_part, "a part such as 2/8"), metavar="K/N", help="every Nth clip from the Kth on: for farms"
+    )
     parser.add_argument("--resume", action="store_true", help="skip what an earlier run made of the same content and settings")
     parser.add_argument(
         "--report", metavar="JSONL", help=f"a line per clip as it finishes (default: {NAME} in an output folder)"
@@ -130,6 +147,7 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rest", choices=RESTS, default="T", help="rest pose of the armature (default: T)")
     parser.add_argument("--bone-names", choices=NAMINGS, default="plain", help="family that bones are named after")
     parser.add_argument("--thin", type=float, default=0.0, metavar="MM", help="thin keys; joints move by so many mm at most")
+    add_character_options(parser, required=False)
     parser.add_argument(
         "--preview",
         metavar="FILE",
@@ -235,10 +253,17 @@ def _endings(text: str) -> tuple[str, ...]:
 
 
 def _jobs(text: str) -> int:
-    jobs = int(text)
+    jobs = usable_cores() if text == "auto" else int(text)
     if not 1 <= jobs <= 1024:
         raise ValueError
     return jobs
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, count = (int(part) for part in text.split("/"))
+    if not 1 <= number <= count:
+        raise ValueError
+    return number, count
 
 
 def _degrees(text: str) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from ..core.people import PersonSummary, summaries
 from ..core.track import KeypointTrack
 from .lift_task import read_people
 from .sources import detect_format, find_clips
-from .terminal import DONE, FAILED, Bar, progress_bar, say, show
+from .terminal import DONE, FAILED, advancing, progress_bar, say, show
 
 
 def inspect_inputs(options: argparse.Namespace) -> int:
@@ -25,8 +24,8 @@ def inspect_inputs(options: argparse.Namespace) -> int:
         try:
             for clip in find_clips(Path(name)):
                 kind = detect_format(clip) if options.format == "auto" else options.format
-                with progress_bar(clip.name, 1.0, "clip") as bar:
-                    tracks = read_people(clip, options, _advancing(bar))
+                with progress_bar(clip.name, 1.0, "clip", bits=True) as bar:
+                    tracks = read_people(clip, options, advancing(bar))
                 people = [_describe(track, about) for track, about in _known(tracks)]
                 found.append({"source": str(clip), "format": kind, "people": people})
         except PoseliftError as error:
@@ -38,18 +37,6 @@ def inspect_inputs(options: argparse.Namespace) -> int:
     else:
         show("\n".join(line for clip in found if "people" in clip for line in _lines(clip)))
     return FAILED if failed else DONE
-
-
-def _advancing(bar: Bar) -> Callable[[float], None]:
-    """Return a function that takes a bar from share to share."""
-    shown = 0.0
-
-    def advance(share: float) -> None:
-        nonlocal shown
-        bar.update(share - shown)
-        shown = share
-
-    return advance
 
 
 def _known(tracks: list[KeypointTrack]) -> list[tuple[KeypointTrack, PersonSummary]]:

@@ -7,10 +7,12 @@ at most its last line broken.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +23,36 @@ _CHUNK = 1 << 20
 
 
 class Journal:
-    """A report file and what it says of earlier runs."""
+    """A report file, and what it and the other reports in its folder say of earlier runs.
+
+    Outputs are remembered by their place below the report's folder, which may move.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._done: dict[tuple[str, str], dict[str, Any]] = {}
-        for entry in _entries(path):
-            if "error" not in entry and isinstance(entry.get("hashes"), dict):
-                self._done[str(entry.get("source")), str(entry.get("key"))] = entry
+        self._done: dict[str, dict[str, Any]] = {}
+        for other in sorted({path, *path.parent.glob(f"{Path(NAME).stem}*{Path(NAME).suffix}")}):
+            for entry in _entries(other):
+                if "error" not in entry and isinstance(entry.get("hashes"), dict) and isinstance(entry.get("people"), list):
+                    self._done[str(entry.get("key"))] = entry
 
-    def finished(self, source: str, key: str) -> dict[str, Any] | None:
-        """Return what an earlier run wrote of this clip with these settings, where every output still is as it was."""
-        entry = self._done.get((source, key))
-        if entry is None or any(file_hash(Path(name)) != value for name, value in entry["hashes"].items()):
+    def finished(self, key: str) -> list[dict[str, Any]] | None:
+        """Return the reports of an earlier run on a clip of this key, where every output still is as it was."""
+        entry = self._done.get(key)
+        if entry is None or any(file_hash(self.path.parent / name) != value for name, value in entry["hashes"].items()):
             return None
-        return entry
+        return list(entry["people"])
+
+    def place(self, path: str | Path) -> str:
+        """Return a path as seen from the report's folder."""
+        return Path(os.path.relpath(path, self.path.parent)).as_posix()
 
     def add(self, source: str, key: str, reports: list[dict[str, Any]]) -> None:
         """Append a clip's line. Raises `OutputError` where it cannot be written."""
         errors = [report["error"] for report in reports if "error" in report]
         outputs = [name for report in reports for name in report.get("outputs", ())]
         entry: dict[str, Any] = {"source": source, "key": key, "time": round(time.time(), 3)}
-        entry |= {"error": errors[0]} if errors else {"hashes": {name: file_hash(Path(name)) for name in outputs}}
+        entry |= {"error": errors[0]} if errors else {"hashes": {self.place(name): file_hash(Path(name)) for name in outputs}}
         entry["people"] = [{k: v for k, v in report.items() if k != "lines"} for report in reports]
         self._append(json.dumps(entry))
 
@@ -52,7 +62,9 @@ class Journal:
             try:
                 size = os.fstat(handle).st_size
                 broken = size > 0 and _last_byte(self.path) != b"\n"
-                os.write(handle, ("\n" * broken + line + "\n").encode())
+                data = ("\n" * broken + line + "\n").encode()
+                if os.write(handle, data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(handle)
         except OSError as error:
@@ -62,11 +74,20 @@ class Journal:
 def content_key(source: Path, settings: str) -> str:
     """Return a key of a clip's content (a file's bytes, or all files of a folder with their names) and its settings."""
     digest = hashlib.sha256(settings.encode())
-    files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
-    for file in files:
-        digest.update(f"\0{file.relative_to(source) if source.is_dir() else ''}\0".encode("utf-8", "surrogateescape"))
+    for name, file in sorted(_files_below(source)):
+        digest.update(f"\0{name}\0".encode("utf-8", "surrogateescape"))
         digest.update((file_hash(file) or "").encode())
     return digest.hexdigest()
+
+
+def _files_below(source: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a clip with their names in its folder; a file is itself, with no name."""
+    if not source.is_dir():
+        yield "", source
+    for folder, _, names in os.walk(source):
+        inside = Path(folder).relative_to(source)
+        for name in names:
+            yield (inside / name).as_posix(), Path(folder, name)
 
 
 def file_hash(path: Path) -> str | None:

@@ -10,21 +10,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import OutputError, PoseliftError
+from ..core.calibration import split_reference
+from ..core.errors import OutputError, PoseliftError, SettingsError
 from ..core.lifter.weights import find
 from ..core.output import check_target, remove_leftovers
 from . import batch
+from .batch import Reports
 from .camera_options import Given
-from .journal import NAME, Journal, content_key, file_hash
-from .lift_task import Task, failed, lift_task, settings_from
+from .character_options import CHARACTER_FILES, Character
+from .journal import Journal, content_key, file_hash
+from .lift_outputs import Plan, plan
+from .lift_task import Task, attempt, settings_from
 from .sources import find_clips
-from .terminal import DONE, FAILED, progress_bar, say, show
+from .terminal import DONE, FAILED, advancing, progress_bar, say, show
 
-ENDINGS = (".blend", ".bvh", ".fbx", ".glb", ".usd", ".npz")
-_SAME_RESULT = ("jobs", "resume", "json", "quiet", "output", "report", "inputs", "arguments", "run", "weights", "device")
-"""Options that do not change what comes out; the weights count by their content."""
-
-Reports = list[dict[str, Any]]
+_SAME_RESULT = (
+    "jobs", "resume", "json", "quiet", "output", "to", "name", "part", "report", "inputs", "arguments", "run", "device",
+)  # fmt: skip
+"""Options that do not change what comes out; where it goes is added to a clip's key by itself."""
+_FILES = ("weights", "joints", "calibration", "scene", *CHARACTER_FILES)
+"""Options that name files: their content counts, not their names."""
 
 
 def lift_inputs(options: argparse.Namespace) -> int:
@@ -32,52 +37,93 @@ def lift_inputs(options: argparse.Namespace) -> int:
     settings_from(options)  # a wrong setting is bad usage, once and before anything is read
     clips, reports = _clips(options.inputs)
     Given.of(options, len(clips))  # so is a calibration that cannot be read
-    tasks, journal = _tasks(clips, options)
-    _check_blender(tasks, options)
-    keys: dict[str, str] = {}
-    if journal is not None:
-        remove_leftovers(journal.path.parent)
-        made_by = _settings_key(options)
-        keys = {task.source: content_key(Path(task.source), made_by + task.template) for task in tasks}
-        done = {task.source: journal.finished(task.source, keys[task.source]) for task in tasks} if options.resume else {}
-        reports += [report | {"skipped": True} for entry in done.values() if entry for report in entry["people"]]
-        tasks = [task for task in tasks if not done.get(task.source)]
-        if options.resume and not options.quiet:
-            say(f"{sum(map(bool, done.values()))} clips are done already, {len(tasks)} are left.")
-    for task, found in _results(tasks, options):
-        if journal is not None:
-            journal.add(task.source, keys[task.source], found)
-        for report in found:
-            _tell(report, options.quiet)
+    if options.onto:
+        Character.of(options)
+        if options.preview:
+            raise SettingsError("--preview shows Poselift's own figure; leave it out with --onto.")
+    several = options.person == "all" or "," in options.person
+    planned = plan(clips, options.output, [f".{ending}" for ending in options.to], options.name, several, options.preview)
+    planned = planned.part(*options.part) if options.part else planned
+    _check_blender(planned, options)
+    for task in planned.tasks:
+        _check_preview(task)
+    for folder in planned.folders:
+        remove_leftovers(folder)
+    batch_of_clips = _Batch(planned, options)
+    reports += batch_of_clips.done_before()
+    for found in batch_of_clips.run():
         reports += found
     if options.json:
         show(json.dumps([{k: v for k, v in report.items() if k != "lines"} for report in reports], indent=1))
-    return FAILED if any("error" in report for report in reports) else DONE
+    failures = sum("error" in report for report in reports)
+    count = len(planned.tasks)
+    if count > 1 and not options.quiet:
+        say(f"{count} clips: {len(reports) - failures} motions, {failures} failures.")
+    return FAILED if failures else DONE
 
 
-def _results(tasks: list[Task], options: argparse.Namespace) -> Iterator[tuple[Task, Reports]]:
-    """Yield each task with its reports as it finishes, and show how far all of them are."""
-    if options.jobs > 1 and len(tasks) > 1:
-        with progress_bar("clips", len(tasks), "clip", options.quiet, lines=True) as bar:
-            for result in batch.run(tasks, options.arguments, options.jobs):
-                bar.update(1)
-                yield result
-        return
-    for task in tasks:
-        with progress_bar(Path(task.source).name, 1.0, "clip", options.quiet) as bar:
-            shown = 0.0
+class _Batch:
+    """The clips of one call, from what is left to do to their reports."""
 
-            def advance(share: float, stage: str, bar: Any = bar) -> None:
-                nonlocal shown
-                bar.set_postfix_str(stage, refresh=False)
-                bar.update(share - shown)
-                shown = share
+    def __init__(self, planned: Plan, options: argparse.Namespace) -> None:
+        self._tasks, self._folders, self._options = planned.tasks, planned.folders, options
+        path = Path(options.report) if options.report else planned.report
+        if options.resume and path is None and planned.tasks:
+            raise SettingsError("--resume goes by the report of the run before; give a folder as output, or --report.")
+        self._journal = Journal(path) if path else None
+        self._made_by = _settings_key(options) if path else ""
+        self._keys: dict[str, str] = {}
 
+    def done_before(self) -> Reports:
+        """Return the reports of what `--resume` need not do again, and forget about it."""
+        if self._journal is None or not self._options.resume:
+            return []
+        done = {task.source: self._journal.finished(self._key(task)) for task in self._tasks}
+        self._tasks = [task for task in self._tasks if done[task.source] is None]
+        if not self._options.quiet:
+            say(f"{len(done) - len(self._tasks)} clips are done already, {len(self._tasks)} are left.")
+        return [report | {"skipped": True} for reports in done.values() for report in reports or ()]
+
+    def run(self) -> Iterator[Reports]:
+        """Lift what is left, and yield each clip's reports when they are told and written down."""
+        options = self._options
+        one = len(self._tasks) <= 1
+        with progress_bar("clips", len(self._tasks), "clip", options.quiet, lines=not one, bits=options.jobs == 1) as bar:
+            if options.jobs > 1:
+                # One clip as well: of how many threads there are depends what comes out, in the seventh digit.
+                for task, found in batch.run(self._keyed(), len(self._tasks), options.arguments, options.jobs, self._folders):
+                    bar.update(1)
+                    yield self._noted(task, found)
+                return
+            for task in self._keyed():
+                advance = advancing(bar)
+                found = attempt(task, options, advance)
+                advance(1.0)
+                yield self._noted(task, found)
+
+    def _keyed(self) -> Iterator[Task]:
+        """Yield the tasks; the content that counts is that of before the clip was read."""
+        for task in self._tasks:
+            if self._journal is not None:
+                self._key(task)
+            yield task
+
+    def _key(self, task: Task) -> str:
+        assert self._journal is not None
+        if task.source not in self._keys:
+            places = json.dumps([self._journal.place(target) for target in task.targets])
+            self._keys[task.source] = content_key(Path(task.source), self._made_by + places)
+        return self._keys[task.source]
+
+    def _noted(self, task: Task, found: Reports) -> Reports:
+        if self._journal is not None:
             try:
-                found = lift_task(task, options, advance)
-            except PoseliftError as error:
-                found = [failed(task, error)]
-        yield task, found
+                self._journal.add(task.source, self._keys[task.source], found)
+            except OutputError as error:
+                found = [*found, {"source": task.source, "error": str(error)}]
+        for report in found:
+            _tell(report, self._options.quiet)
+        return found
 
 
 def _tell(report: dict[str, Any], quiet: bool) -> None:
@@ -100,74 +146,38 @@ def _clips(names: list[str]) -> tuple[list[Path], Reports]:
     return clips, reports
 
 
-def _tasks(clips: list[Path], options: argparse.Namespace) -> tuple[list[Task], Journal | None]:
-    """Say which files each clip becomes, and where the batch's report is. Raises `OutputError` where that cannot be."""
-    output = Path(options.output)
-    several = options.person == "all" or "," in options.person
-    if output.suffix in ENDINGS and not output.is_dir():
-        if len(clips) > 1:
-            raise OutputError(f"{len(clips)} clips cannot become the one file {output}; give a folder.")
-        if not output.parent.is_dir():
-            raise OutputError(f"{output}: the folder {output.parent} does not exist; create it first.")
-        template = f"{output.with_suffix('')}{'_{person}' if several else ''}"
-        tasks = [Task(str(clip), template, (output.suffix,), _preview_of(options, clip)) for clip in clips]
-        return tasks, _journal(options, None)
-    if output.suffix and not output.is_dir():
-        raise OutputError(f"{output}: '{output.suffix}' is not one of {', '.join(ENDINGS)}.")
-    name = options.name or ("{name}_{person}" if several else "{name}")
-    if several and "{person}" not in name:
-        raise OutputError(f"--name '{name}' gives all people of a clip one file; write {{person}} into it.")
-    stems = [name.replace("{name}", _plain_name(clip)) for clip in clips]
-    if len(set(stems)) < len(stems):
-        raise OutputError("two clips have the same name; lift them into different folders, or write {name} into --name.")
-    if options.preview and len(clips) > 1 and "{name}" not in options.preview:
-        raise OutputError(f"--preview '{options.preview}' gives all clips one file; write {{name}} into it.")
-    if clips:
-        output.mkdir(parents=True, exist_ok=True)
-    endings = tuple(f".{ending}" for ending in options.to)
-    tasks = [
-        Task(str(clip), str(output / stem), endings, _preview_of(options, clip))
-        for clip, stem in zip(clips, stems, strict=True)
-    ]
-    return tasks, _journal(options, output / NAME if clips else None)
-
-
-def _preview_of(options: argparse.Namespace, clip: Path) -> str:
-    """Return a clip's preview, empty for none. Raises `OutputError`, before anything is lifted, where it cannot be written."""
-    if not options.preview:
-        return ""
-    path = Path(options.preview.replace("{name}", _plain_name(clip)))
-    if path.suffix.lower() != ".png":
-        if not importlib.util.find_spec("bpy"):
-            raise OutputError(f"{path}: movies are rendered by Blender; run this in Blender, or: pip install bpy.")
-        from ..scene.movie import check_movie
-
-        check_movie(path)
-    check_target(path)
-    return str(path)
-
-
-def _plain_name(clip: Path) -> str:
-    return clip.name if clip.is_dir() else clip.stem
-
-
-def _journal(options: argparse.Namespace, usual: Path | None) -> Journal | None:
-    path = Path(options.report) if options.report else usual
-    return Journal(path) if path else None
-
-
-def _check_blender(tasks: list[Task], options: argparse.Namespace) -> None:
-    needed = bool(options.preview) or any(ending != ".npz" for task in tasks for ending in task.endings)
+def _check_blender(planned: Plan, options: argparse.Namespace) -> None:
+    needed = bool(options.preview) or any(not target.endswith(".npz") for task in planned.tasks for target in task.targets)
     if needed and not importlib.util.find_spec("bpy"):
         raise OutputError(
             "only .npz can be written without Blender; run this in Blender, or install its module: pip install bpy."
         )
 
 
+def _check_preview(task: Task) -> None:
+    """Raise `OutputError`, before anything is lifted, where a clip's preview could not be written."""
+    if task.preview:
+        path = Path(task.preview)
+        if path.suffix.lower() != ".png":
+            from ..scene.movie import check_movie
+
+            check_movie(path)
+        check_target(path)
+
+
 def _settings_key(options: argparse.Namespace) -> str:
-    """Return what, beside a clip's content, decides what comes out: settings, weights, and Poselift itself."""
-    plain = {key: str(value) for key, value in sorted(vars(options).items()) if key not in _SAME_RESULT}
-    return json.dumps([plain, file_hash(find(options.weights)), _version()])
+    """Return what, beside a clip's content, decides what comes out: settings, files beside it, and Poselift itself."""
+    plain = {key: str(value) for key, value in sorted(vars(options).items()) if key not in (*_SAME_RESULT, *_FILES)}
+    files = {key: _content(key, getattr(options, key)) for key in _FILES}
+    return json.dumps([plain, files, _version()])
+
+
+def _content(option: str, value: str | None) -> str | None:
+    if not value:
+        return None
+    path, camera = split_reference(value) if option == "calibration" else (Path(value), None)
+    path = find(value) if option == "weights" else path
+    return f"{camera or ''} {file_hash(path) or value}"
 
 
 def _version() -> str:

@@ -20,8 +20,9 @@ from ..core.people import choose, parse_stitches, stitch
 from ..core.pipeline import LiftSettings, lift_people
 from ..core.track import KeypointTrack
 from .camera_options import Given
+from .character_options import put_onto
 from .sources import read
-from .terminal import own_output, progress_bar
+from .terminal import hushed, progress_bar
 
 if TYPE_CHECKING:
     from ..scene.build import Built
@@ -29,36 +30,48 @@ if TYPE_CHECKING:
 Progress = Callable[[float, str], None]
 READING = 0.1
 """Share of a clip's time that reading it takes."""
+PERSON = "{person}"
+"""Stands for a person's name in an output's path."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A clip and where its outputs go: `template` is a path whose {person} is filled in, without the endings.
+    """A clip and where its outputs go: `targets` are paths, one for each format, with {person} for a person's name.
 
     preview: the picture or movie to render of all its people, empty for none.
     """
 
     source: str
-    template: str
-    endings: tuple[str, ...]
+    targets: tuple[str, ...]
     preview: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return asdict(self)
 
-    def target(self, motion: Motion, ending: str) -> Path:
-        """Return the file that a person's motion becomes."""
-        return Path(self.template.replace("{person}", _as_file_name(motion.person)) + ending)
+    def files(self, person: str) -> list[Path]:
+        """Return the files that a person's motion becomes."""
+        return [Path(target.replace(PERSON, person)) for target in self.targets]
+
+
+def attempt(task: Task, options: argparse.Namespace, progress: Progress | None = None) -> list[dict[str, Any]]:
+    """Do a task as `lift_task` does; whatever goes wrong costs this clip alone and is its report."""
+    try:
+        return lift_task(task, options, progress)
+    except PoseliftError as error:
+        return [failed(task, error)]
+    except Exception as error:  # a defect of ours costs this clip, not those after it
+        return [failed(task, f"{type(error).__name__}: {error}")]
 
 
 def lift_task(task: Task, options: argparse.Namespace, progress: Progress | None = None) -> list[dict[str, Any]]:
     """Lift a clip's people and write each in every format; return a report for each. Raises `PoseliftError`."""
     given = Given.of(options, 1)
     lifted = _motions(task, options, given, progress)
+    taken: set[str] = set()
     written: list[list[Path]] = []
     for track, motion in lifted:
-        targets = [task.target(motion, ending) for ending in task.endings]
+        targets = task.files(_as_file_name(motion.person, taken))
         _write(motion, targets, options, given, track)
         written.append(targets)
     if task.preview:
@@ -74,7 +87,8 @@ def lift_task(task: Task, options: argparse.Namespace, progress: Progress | None
 
 def failed(task: Task, error: PoseliftError | str) -> dict[str, Any]:
     """Return the report of a clip that could not be lifted."""
-    return {"source": task.source, "error": str(error)}
+    text = str(error)
+    return {"source": task.source, "error": text if task.source in text else f"{task.source}: {text}"}
 
 
 def settings_from(options: argparse.Namespace) -> LiftSettings:
@@ -126,17 +140,21 @@ def _motions(
 
 def _write(motion: Motion, targets: list[Path], options: argparse.Namespace, given: Given, track: KeypointTrack) -> None:
     """Write one motion in its outputs' formats."""
+    for folder in {target.parent for target in targets}:
+        folder.mkdir(parents=True, exist_ok=True)  # where a person's name is one
     for target in targets:
         if target.suffix == ".npz":
             motion.save(target)
-    if all(target.suffix == ".npz" for target in targets):
+    others = sorted((target for target in targets if target.suffix != ".npz"), key=lambda target: target.suffix != ".blend")
+    if options.onto and others:
+        put_onto(motion, others, options)
+        return
+    if not others:
         return
     from ..scene import export, timing
 
     (built,) = _build([(track, motion)], options, given)
-    for target in sorted(targets, key=lambda target: target.suffix != ".blend"):
-        if target.suffix == ".npz":
-            continue
+    for target in others:
         if target.suffix != ".blend" and motion.camera_mode == "scene":  # what a .blend keeps as the user has it
             timing.set_rate(motion.fps)
             timing.set_span(np.array(built.action.frame_range))
@@ -155,12 +173,12 @@ def _preview(
         span = built[0].action.frame_range
         render.save_still(path, built[0], round((span[0] + span[1]) / 2))
         return
-    with progress_bar(path.name, len(motions[0]), "frame", quiet, lines=True) as bar, own_output():
+    with progress_bar(path.name, len(motions[0]), "frame", quiet, lines=True) as bar, hushed():
         movie.save_movie(path, built, motions, lambda _done, _all: bar.update(1))
 
 
 def _build(lifted: list[tuple[KeypointTrack, Motion]], options: argparse.Namespace, given: Given) -> list[Built]:
-    """Put people into a new file, with the footage behind their camera."""
+    """Put people into a new file, or the scene that was given, with the footage behind their own camera."""
     from ..scene import build, files
 
     settings = build.BuildSettings(rest=options.rest, names=options.bone_names, tolerance=options.thin)
@@ -175,6 +193,12 @@ def _build(lifted: list[tuple[KeypointTrack, Motion]], options: argparse.Namespa
     return built
 
 
-def _as_file_name(person: str) -> str:
-    """Return a person's name with what no file name may have replaced."""
-    return "".join(c if c.isalnum() or c in "-_ ." else "_" for c in person).strip(" .") or "_"
+def _as_file_name(person: str, taken: set[str]) -> str:
+    """Return a person's name with what no file name may have replaced, and different from those taken; take it."""
+    plain = "".join(c if c.isalnum() or c in "-_ ." else "_" for c in person).strip(" .") or "_"
+    name, number = plain, 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{plain}-{number}"
+    taken.add(name.casefold())
+    return name

@@ -165,5 +165,5 @@ def test_a_preview_that_cannot_be_is_told_before_anything_is_lifted(bpy, clip, t
     target, clips = str(tmp_path / preview) if preview else str(tmp_path / "one.mp4"), [str(clip)] * (1 if preview else 2)
     output = tmp_path / ("out.npz" if preview else "out")
     status = main(["lift", *clips, "-o", str(output), "--preview", target, "-q"])
-    assert status == 2 and (message or "write {name} into") in capsys.readouterr().err
+    assert status == 2 and (message or "would both become") in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

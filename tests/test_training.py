@@ -361,7 +361,9 @@ def test_without_a_terminal_progress_is_lines_with_losses_speed_and_time_left(pa
     with terminal.progress_bar("work", 100, "step", initial=40, lines=True) as bar:
         bar.update(3)
         bar.update(2)
-    assert capsys.readouterr().err == "work: 43 of 100 steps, 1:54 left\nwork: 45 of 100 steps, 1:50 left\n"
+    assert capsys.readouterr().err == (
+        "work: 43 of 100 steps, 0.5 steps/s, 1:54 left\nwork: 45 of 100 steps, 0.5 steps/s, 1:50 left\n"
+    )
     assert terminal.clock(3 * 3600 + 61) == "3:01:01"
 
 

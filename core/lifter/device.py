@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import DeviceError, SettingsError, TorchMissingError
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     Device = torch.device  # for modules that must not name torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+FRAMES_PER_THREAD = 1000
 
 
 def has_torch() -> bool:
@@ -31,6 +34,24 @@ def leave_a_core_free() -> None:
     import torch
 
     torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 2) - 1)))
+
+
+@contextmanager
+def threads_for(frames: int) -> Iterator[None]:
+    """Have torch use as many threads as a track of so many frames keeps busy, and as many as before afterwards.
+
+    A short track is thousands of small steps, at each of which threads wait for each other, busily: eight clips of 300
+    frames took 11.5 s of processor time with two threads and 6.9 s with one. It also makes a clip's result the same in one
+    process and in several, to the last bit.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, min(before, frames // FRAMES_PER_THREAD)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def describe_devices() -> list[str]:
