@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from dataclasses import replace
 from fractions import Fraction
@@ -160,9 +161,13 @@ def test_the_command_line_renders_movies_and_keeps_its_own_output(bpy, clip, tmp
     ("preview", "message"),
     [("out.avi", "'.avi' is none of"), ("missing/out.mp4", "does not exist"), ("missing/out.png", "does not exist"), ("", "")],
 )
-def test_a_preview_that_cannot_be_is_told_before_anything_is_lifted(bpy, clip, tmp_path, capsys, preview, message):
+def test_a_preview_that_cannot_be_is_told_before_anything_is_lifted(
+    bpy, clip, tmp_path, tmp_path_factory, capsys, preview, message
+):
     """Without a name of its own: two clips, one file."""
-    target, clips = str(tmp_path / preview) if preview else str(tmp_path / "one.mp4"), [str(clip)] * (1 if preview else 2)
+    target, clips = str(tmp_path / preview) if preview else str(tmp_path / "one.mp4"), [str(clip)]
+    if not preview:
+        clips.append(str(shutil.copytree(clip, tmp_path_factory.mktemp("second") / "other")))
     output = tmp_path / ("out.npz" if preview else "out")
     status = main(["lift", *clips, "-o", str(output), "--preview", target, "-q"])
     assert status == 2 and (message or "would both become") in capsys.readouterr().err
