@@ -52,7 +52,9 @@ class POSELIFT_OT_lift(JobOperator, bpy.types.Operator):
         if result.given.scene is not None:
             start = result.given.scene.start + result.motions[0].first_frame
         with all_or_nothing():
-            built = build.apply_all(result.motions, replace(armature_settings(settings), frame_start=start))
+            name = result.given.scene.name if result.given.scene else ""
+            how = replace(armature_settings(settings), frame_start=start, scene_camera=name)
+            built = build.apply_all(result.motions, how)
             result.given.show(result.motions[0], built[0].camera, start, result.wanted[0])
         session.remember([each.action.name for each in built], result.motions)
         reports = [motion.report for motion in result.motions]

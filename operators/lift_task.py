@@ -187,7 +187,7 @@ def _build(lifted: list[tuple[KeypointTrack, Motion]], options: argparse.Namespa
         files.new_file()
     else:
         given.scene.open()
-        settings = replace(settings, frame_start=given.scene.start + motion.first_frame)
+        settings = replace(settings, frame_start=given.scene.start + motion.first_frame, scene_camera=given.scene.name)
     built = build.apply_all([motion for _, motion in lifted], settings)
     given.show(motion, built[0].camera, settings.frame_start, track)
     return built

@@ -15,6 +15,7 @@ from ..core.pipeline import LiftSettings
 from ..core.rig.families import FAMILIES
 from ..core.rig.styles import NAMINGS
 from ..core.track import exact_rate
+from ..scene.compat import blend_relative
 from . import source_settings
 from .source_settings import PoseliftCleaning, PoseliftJoint, PoseliftName, PoseliftPerson
 
@@ -196,6 +197,7 @@ class PoseliftSettings(bpy.types.PropertyGroup):
         name="Preview",
         description="Movie (.mp4, .mov, .mkv) of the figures over the footage, or over the keypoints where there is none",
         subtype="FILE_PATH",
+        options=blend_relative(),
         default="//preview.mp4",
     )
     worst: bpy.props.StringProperty(

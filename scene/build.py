@@ -35,6 +35,7 @@ class BuildSettings:
     that they keep their times at the scene's own rate.
     rest: 'T' or 'A' pose at rest. names: the family that bones are named after, one of `NAMINGS`.
     tolerance: millimetres by which thinned keys may move a joint; 0 keeps a key on every frame.
+    scene_camera: the user's own camera that a motion was placed through, the active one where empty.
     """
 
     name: str = ""
@@ -45,6 +46,7 @@ class BuildSettings:
     rest: str = "T"
     names: str = "plain"
     tolerance: float = 0.0
+    scene_camera: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,10 @@ def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
         if settings.tolerance:
             thin_keys(armature, settings.tolerance / 1000)
         new = settings.with_camera and not theirs
-        camera = new_camera(f"{name} camera", motion, frames, collection) if new else scene.camera if theirs else None
+        camera = new_camera(f"{name} camera", motion, frames, collection) if new else None
+        if theirs:
+            camera = scene.objects.get(settings.scene_camera) if settings.scene_camera else scene.camera
+            action["poselift_camera"] = camera.name if camera else ""
         body = new_body(f"{name} body", rest, armature, collection) if settings.with_body else None
         if settings.set_scene and not theirs:
             set_render_size(scene, motion.intrinsics)

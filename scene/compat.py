@@ -112,3 +112,8 @@ def write_movie(scene: bpy.types.Scene, container: str, codec: str) -> None:
     render.ffmpeg.format, render.ffmpeg.codec = container, codec
     render.ffmpeg.constant_rate_factor, render.ffmpeg.ffmpeg_preset = "HIGH", "GOOD"
     render.ffmpeg.gopsize = 12
+
+
+def blend_relative() -> set[Any]:
+    """Return the options of a path property that may start with '//', which Blender wants declared since 4.5."""
+    return {"ANIMATABLE", "PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else {"ANIMATABLE"}

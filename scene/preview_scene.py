@@ -65,7 +65,8 @@ def lifted_in(scene: bpy.types.Scene) -> list[Built]:
         action: Any = item.animation_data.action if item.type == "ARMATURE" and item.animation_data else None
         if action is not None and "poselift_report" in action:
             collection = item.users_collection[0]
-            camera = next((other for other in collection.objects if other.type == "CAMERA"), None)
+            own = next((other for other in collection.objects if other.type == "CAMERA"), None)
+            camera = scene.objects.get(action.get("poselift_camera", "")) or own
             body = next((child for child in item.children if child.type == "MESH"), None)
             found.append(Built(collection, item, action, camera, body))
     return found

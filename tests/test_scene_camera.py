@@ -265,4 +265,12 @@ def test_the_users_camera_and_scene_stay_as_they_are(bpy, tmp_path):
     new = data_names(bpy) - before
     assert not [name for name in new if name[0] in ("cameras", "scenes")]
     assert [(scene.camera.name, tuple(map(tuple, scene.camera.matrix_world)))] == cameras
+
+    from poselift.scene.build import BuildSettings
+    from poselift.scene.preview_scene import lifted_in
+
+    other = bpy.data.objects.new("other", bpy.data.cameras.new("other"))
+    scene.collection.objects.link(other)
+    assert apply(motion, BuildSettings(scene_camera="other")).camera == other
+    assert [built.camera.name for built in lifted_in(scene)] == ["mine", "other"] and scene.camera.name == "mine"
     assert (scene.render.fps, scene.frame_start, scene.frame_end) == (24, 1, 250)
