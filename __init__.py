@@ -6,9 +6,11 @@ Importing this package needs neither Blender nor torch: both are imported by the
 
 
 def register() -> None:
-    """Register the operators, panels, preferences and the command line with Blender."""
+    """Register the operators, panels, preferences and the command line with Blender, unless another copy of Poselift has."""
     from . import operators, ui
 
+    if operators.another_is_registered():
+        return
     operators.register()
     ui.register()
 

@@ -22,6 +22,7 @@ from .errors import CameraError, ReadError
 from .readers import track_npz
 
 Array = NDArray[np.float64]
+Direction = tuple[float, float, float]
 
 LARGEST_FILE = 16 << 20
 """Bytes; calibrations have thousands at most."""
@@ -56,9 +57,25 @@ class CalibratedCamera:
     rotation: Array | None = None
     translation: Array | None = None
 
+    @property
+    def verticals(self) -> tuple[Direction, ...]:
+        """What may be up in the camera's frame: the Z axis of the file's world (most files), its Y axis; none without one.
+
+        Whether it is, the file does not say. Where its world is another camera's frame, neither of them points up: that camera
+        has Z ahead and Y down.
+        """
+        if self.rotation is None:
+            return ()
+        return tuple((float(x), float(y), float(z)) for x, y, z in self.rotation.T[[2, 1]])
+
 
 def read_calibration(path: Path, camera: str | None = None, image_size: tuple[int, int] | None = None) -> Intrinsics:
-    """Return the intrinsics of one camera of a calibration file.
+    """Return the intrinsics of one camera of a calibration file: those of `read_camera`, which see."""
+    return read_camera(path, camera, image_size).intrinsics
+
+
+def read_camera(path: Path, camera: str | None = None, image_size: tuple[int, int] | None = None) -> CalibratedCamera:
+    """Return one camera of a calibration file.
 
     camera: its name, needed where the file has several. image_size: (width, height) pixels, for files that do not say; a file
     that does say keeps its own (see `fit_to_image`). Raises `ReadError` with the file and the place.
@@ -68,10 +85,10 @@ def read_calibration(path: Path, camera: str | None = None, image_size: tuple[in
     if camera is None:
         if len(cameras) > 1:
             raise ReadError(f"has {len(cameras)} cameras ({names}); name one, as FILE:CAMERA.", path)
-        return cameras[0].intrinsics
+        return cameras[0]
     for found in cameras:
         if found.name == camera:
-            return found.intrinsics
+            return found
     raise ReadError(f"has no camera '{camera}'; it has {names}.", path)
 
 

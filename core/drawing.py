@@ -32,11 +32,11 @@ def draw_keypoints(keypoints: Floats, skeleton: Skeleton, size: int = 256, highl
     for parent, joint in skeleton.edges:
         if seen[parent] and seen[joint]:
             away = _distance_to_segment(grid, points[parent], points[joint])
-            _paint(picture, away, width, _colour(skeleton, joint))
+            paint(picture, away, width, _colour(skeleton, joint))
     for joint in np.flatnonzero(seen):
         marked = skeleton.joint_names[joint] == highlight
         away = np.linalg.norm(grid - points[joint], axis=-1)
-        _paint(picture, away, width * (4 if marked else 2), (1.0, 1.0, 1.0) if marked else _colour(skeleton, int(joint)))
+        paint(picture, away, width * (4 if marked else 2), (1.0, 1.0, 1.0) if marked else _colour(skeleton, int(joint)))
     return picture
 
 
@@ -60,10 +60,11 @@ def _distance_to_segment(grid: Floats, start: Floats, end: Floats) -> Floats:
     return np.linalg.norm(grid - start - share[..., None] * along, axis=-1)
 
 
-def _paint(picture: Picture, away: Floats, radius: float, colour: tuple[float, float, float]) -> None:
-    """Lay a colour over the picture, opaque within `radius`, its edge one pixel soft."""
-    cover = np.clip(radius + 0.5 - away, 0, 1).astype(np.float32)[..., None]
-    alpha = cover + picture[..., 3:] * (1 - cover)
-    mixed = np.array(colour, np.float32) * cover + picture[..., :3] * picture[..., 3:] * (1 - cover)
-    picture[..., :3] = np.divide(mixed, alpha, out=np.zeros_like(mixed), where=alpha > 0)
-    picture[..., 3:] = alpha
+def paint(picture: Picture, away: Floats, radius: float, colour: tuple[float, float, float]) -> None:
+    """Lay a colour over what is within `radius` of a shape, its edge one pixel soft. away: (H, W) pixels from the shape."""
+    where = away < radius + 0.5
+    under = picture[where]
+    cover = np.minimum(radius + 0.5 - away[where], 1).astype(np.float32)[:, None]
+    alpha = cover + under[:, 3:] * (1 - cover)
+    mixed = np.array(colour, np.float32) * cover + under[:, :3] * under[:, 3:] * (1 - cover)
+    picture[where] = np.concatenate([mixed / alpha, alpha], 1)

@@ -21,6 +21,12 @@ def over_time(values: Array, valid: NDArray[np.bool_]) -> Array:
     return np.stack([np.interp(frames, known, column[known]) for column in flat.T], -1).reshape(values.shape)
 
 
+def ramp(values: Array, low: float, high: float) -> Array:
+    """Rise smoothly (...) from 0 at `low` to 1 at `high`."""
+    x = np.clip((values - low) / (high - low), 0, 1)
+    return np.asarray(x * x * (3 - 2 * x))
+
+
 def frames_from(valid: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Return (T,) how many frames away the nearest valid one is: 0 where valid. valid: (T,), with at least one frame."""
     frames, known = np.arange(len(valid)), np.flatnonzero(valid)

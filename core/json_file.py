@@ -10,9 +10,14 @@ from typing import Any
 from .errors import ReadError
 
 
-def read_json(path: Path) -> Any:
-    """Return a JSON file's content. Raises `ReadError` where it cannot be opened or is no complete JSON."""
+def read_json(path: Path, largest: int | None = None) -> Any:
+    """Return a JSON file's content.
+
+    largest: bytes that such a file has at most. Raises `ReadError` where it cannot be opened, is larger or no complete JSON.
+    """
     try:
+        if largest is not None and path.stat().st_size > largest:
+            raise ReadError(f"larger than {largest} bytes, which no such file is; choose another.", path)
         return parse_json(path.read_bytes(), path)
     except OSError as error:
         raise ReadError(f"cannot be read: {error.strerror or error}.", path) from error
@@ -27,6 +32,6 @@ def parse_json(text: bytes, path: Path) -> Any:
             f"not complete JSON ({error.msg}); write the file again.", path, f"line {error.lineno}, column {error.colno}"
         ) from error
     except RecursionError as error:
-        raise ReadError("nested too deeply to be keypoints.", path) from error
+        raise ReadError("nested too deeply to be meant.", path) from error
     except ValueError as error:  # wrong encoding, or a number of thousands of digits
         raise ReadError(f"not JSON: {error}.", path) from error

@@ -96,7 +96,10 @@ def _reason(error: Exception) -> str:
 
 def _room(path: Path) -> str:
     """Return a remark where there is little space: Blender says 'no such file' when its disk is full."""
-    free = shutil.disk_usage(path.parent).free
+    try:
+        free = shutil.disk_usage(path.parent).free
+    except OSError:
+        return ""
     return f" ({free / 1e6:.1f} MB are free there)" if free < _LITTLE else ""
 
 

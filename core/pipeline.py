@@ -23,9 +23,10 @@ from .layouts import to_canonical
 from .lifter.device import resolve_device, threads_for
 from .lifter.weights import DEFAULT, find
 from .metrics import foot_slide, jitter
+from .motion.hands import has_hands, lift_hands
 from .motion.motion import Motion
 from .report import Report
-from .skeleton import Skeleton, usual_height
+from .skeleton import HUMAN17, Skeleton, usual_height
 from .track import KeypointTrack, exact_rate
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class LiftSettings:
     actor_height: metres; None for the usual one of the weights' skeleton. device: 'auto', 'cpu', 'cuda' or 'mps'.
     weights: a name or a file.
     fps, image_size, intrinsics, fov (radians over the larger side): override or supply what the track does not say.
+    verticals: directions in the camera's frame of which one may be up: that near what the body tells is taken, or none.
     smoothing: strength of the solve's smoothing, 0 for none, 1 for the usual.
     contacts: 'auto' (feet stay where they are found to stand), 'always' (both stand all the time), 'never' (no floor holds
     anything), 'ground' (a floor that no foot goes below, but that holds none).
@@ -64,6 +66,7 @@ class LiftSettings:
     fov: float | None = None
     intrinsics: Intrinsics | None = None
     scene_camera: CameraPath | None = None
+    verticals: tuple[tuple[float, float, float], ...] = ()
     smoothing: float = 1.0
     contacts: str = "auto"
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
@@ -151,6 +154,7 @@ class _Run:
         self.report = Report(
             source=track.source, person=track.person, frames=len(track), camera_mode=settings.camera_mode
         )  # fmt: skip
+        self.seen: KeypointTrack | None = None  # the cleaned track with its hands, which the canonical joints lack
         self._span = (0.0, 1.0)
         self._stage = ""
 
@@ -181,6 +185,8 @@ class _Run:
         if track.skeleton.joint_names == skeleton.joint_names:
             track = track.replace(skeleton=skeleton)  # a file's own says nothing of sides, which cleaning may ask for
         track, self.report.cleaned = clean(track, self.settings.cleaning)
+        if skeleton == HUMAN17:
+            self.seen = track.undistorted(camera) if has_hands(track) else None
         track = to_canonical(track, skeleton).undistorted(camera)
         if self.settings.camera_mode == "scene":
             track = self._through_scene(track)
@@ -223,7 +229,9 @@ class _Run:
                     self.report.notes.append(f"taken to be {height:.2f} m tall, so as to stand on the first one's floor.")
             pose, rotation = lifted.pose, lifted.rotation
         with self.stage("solve", 0.4, 0.95):
-            performance = performer.perform(self.advance, floor)
+            performance = performer.perform(self.advance, floor, settings.verticals)
+            if performance.vertical is not None:
+                self.report.notes.append("the calibration's world says which way is up.")
             joints, lengths = performance.joints, performance.lengths
         with self.stage("camera", 0.95, 1.0):
             view = settings.scene_camera
@@ -231,15 +239,17 @@ class _Run:
                 turn, shift = view.rotation, view.translation
                 joints = view.to_camera(joints)
             elif first is not None:
-                turn, shift = first.camera_rotation, first.camera_translation
+                turn, shift = (_every_frame(x[0], len(track)) for x in (first.camera_rotation, first.camera_translation))
             elif settings.camera_mode == "static":
                 up, level = performance.up, performance.level
                 r, t = world.static_camera(joints, track.scores, up, skeleton, self.report.actor_height, level)
-                turn, shift = np.tile(r, (len(track), 1, 1)), np.tile(t, (len(track), 1))
+                turn, shift = (_every_frame(x, len(track)) for x in (r, t))
             else:
                 at_rest = rest_pose(bone_table(skeleton, joints), lengths).joints
                 turn, shift = world.orbit_camera(performance.path, rotation, float(at_rest[skeleton.root, 2]), fps)
             joints_world = np.einsum("tba,tjb->tja", turn, joints - shift[:, None])
+            knuckles = lift_hands(self.seen, joints, lengths, camera, fps) if self.seen else None
+            hands = np.zeros((0, 6, 3)) if knuckles is None else np.einsum("tba,tjb->tja", turn, knuckles - shift[:, None])
         error = np.linalg.norm(project(joints, camera) - track.keypoints, axis=-1)
         self._judge(track, error, lifted.flipped, lifted.empty)
         level = self._judge_floor(performer, performance.level) if view is not None else 0.0
@@ -250,7 +260,7 @@ class _Run:
             camera_translation=shift, camera_mode=settings.camera_mode, bone_lengths=lengths, keypoints=track.keypoints,
             scores=track.scores, reprojection_error=error, person=track.person, source=track.source,
             first_frame=track.first_frame, report=self.report, contacts=performance.contacts,
-            evidence=~lifted.empty, floor=level,
+            evidence=~lifted.empty, floor=level, hands=hands,
         )  # fmt: skip
 
     def _performer(
@@ -287,7 +297,7 @@ class _Run:
 
         def cost(focal: float) -> float:
             lens = replace(camera, fx=focal, fy=focal)
-            return self._performer(part.replace(intrinsics=lens), lifter, fps, quiet=True)[1].free_cost()
+            return self._performer(part.replace(intrinsics=lens), lifter, fps, quiet=True)[1].unexplained()
 
         focal, deviation = estimate_focal(cost, camera.fx, max(camera.width, camera.height), fps, self.advance)
         self.report.focal_uncertainty = round(100 * deviation, 1)
@@ -389,6 +399,11 @@ class _Run:
         report.spans_without_evidence = [
             [track.first_frame + int(a), track.first_frame + int(b) - 1] for a, b in zip(edges[::2], edges[1::2], strict=True)
         ]
+
+
+def _every_frame(one: Array, frames: int) -> Array:
+    """Return what holds for one frame for all of them, along a new first axis."""
+    return np.tile(one, (frames, *(1,) * one.ndim))
 
 
 def _floor_of(motion: Motion) -> tuple[Array, float]:

@@ -317,3 +317,11 @@ HUMAN26 = extended(
 )
 """`HUMAN17` and what turns feet, hands and head: the front of the foot (between the big and the small toe's tips), the heel,
 the knuckles' middle, the nose, the ears. The lifter knows the first 17; the rest is seen, never guessed from them."""
+
+
+HUMAN23 = extended(
+    "human23",
+    HUMAN17,
+    tuple((f"{side}_{part}", f"{side}_wrist") for part in ("hand", "index", "pinky") for side in "lr"),
+)
+"""`HUMAN17` and the knuckles that tell how the palms are turned: of the middle finger, the index finger and the pinky."""

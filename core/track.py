@@ -16,6 +16,9 @@ from .skeleton import Skeleton
 
 Array = NDArray[np.float64]
 
+_BLOCK = 1024
+"""Frames that are checked at a time, to bound the memory."""
+
 
 @dataclass(frozen=True)
 class KeypointTrack:
@@ -59,11 +62,16 @@ class KeypointTrack:
             )
         if len(keypoints) == 0:
             raise TrackError(f"{self.label}: the track has no frames.")
-        missing = ~(np.isfinite(keypoints[..., 0]) & np.isfinite(keypoints[..., 1]) & np.isfinite(scores) & (scores > 0))
-        if not (np.isnan(keypoints[missing]).all() and (scores[missing] == 0).all()):
-            keypoints, scores = keypoints.copy(), scores.copy()
-            keypoints[missing] = np.nan
-            scores[missing] = 0.0
+        own = False
+        for at in range(0, len(keypoints), _BLOCK):
+            points, certain = keypoints[at : at + _BLOCK], scores[at : at + _BLOCK]
+            missing = ~(np.isfinite(points[..., 0]) & np.isfinite(points[..., 1]) & np.isfinite(certain) & (certain > 0))
+            if np.isnan(points[missing]).all() and (certain[missing] == 0).all():
+                continue
+            if not own:
+                keypoints, scores, own = keypoints.copy(), scores.copy(), True
+            keypoints[at : at + _BLOCK][missing] = np.nan
+            scores[at : at + _BLOCK][missing] = 0.0
         keypoints.setflags(write=False)
         scores.setflags(write=False)
         if scores.max() > 1.0:

@@ -10,6 +10,21 @@ from typing import Any
 _undo: list[Callable[[], object]] = []
 
 
+def another_is_registered() -> bool:
+    """Say whether Poselift is enabled from another of Blender's repositories too, and if so, say it on the console.
+
+    Two would take each other's names, and the one that is disabled first would leave the other in pieces.
+    """
+    import bpy
+
+    found = not _undo and hasattr(bpy.types.Scene, "poselift")
+    if found:
+        from .terminal import say
+
+        say("Poselift is enabled already, from another repository; disable that one, then enable this one.")
+    return found
+
+
 def register() -> None:
     """Register properties, operators, the import menu's entry and Blender's command `poselift`. Twice is once."""
     if _undo:
@@ -17,12 +32,14 @@ def register() -> None:
     import bpy
 
     from . import (
+        export,
         footage,
         go_to_frame,
         import_clip,
         import_keypoints,
         joints,
         lift,
+        own_weights,
         people,
         preview,
         retarget,
@@ -31,6 +48,9 @@ def register() -> None:
         torch_hint,
         torch_install,
         torch_state,
+        train,
+        training_settings,
+        weights_place,
     )
     from .torch_place import activate
 
@@ -48,8 +68,9 @@ def register() -> None:
             preview,
             retarget_settings,
             retarget,
+            export,
         )
-        modules += (torch_hint, torch_install, torch_state)
+        modules += (torch_hint, torch_install, torch_state, training_settings, own_weights, train)
         for part in (part for module in modules for part in module.CLASSES):
             blender.utils.register_class(part)
             _undo.append(lambda part=part: blender.utils.unregister_class(part))
@@ -57,10 +78,13 @@ def register() -> None:
         _undo.append(lambda: delattr(blender.types.Scene, "poselift"))
         blender.types.Scene.poselift_retarget = blender.props.PointerProperty(type=retarget_settings.PoseliftRetargetSettings)
         _undo.append(lambda: delattr(blender.types.Scene, "poselift_retarget"))
+        blender.types.Scene.poselift_training = blender.props.PointerProperty(type=training_settings.PoseliftTrainingSettings)
+        _undo.append(lambda: delattr(blender.types.Scene, "poselift_training"))
         menu = blender.types.TOPBAR_MT_file_import
         menu.append(import_keypoints.draw_menu)
         _undo.append(lambda: menu.remove(import_keypoints.draw_menu))
         activate()
+        weights_place.activate()
         command = blender.utils.register_cli_command("poselift", _run_command)
         _undo.append(lambda: blender.utils.unregister_cli_command(command))
     except BaseException:

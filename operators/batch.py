@@ -147,6 +147,8 @@ class _Foreman(threading.Thread):
                 **_APART,
             )
             self.processes.add(self._worker.pid)
+            if self._stopped.is_set():  # meanwhile: `stop` could not see this one yet
+                self._worker.terminate()
             if _answer(self._worker) is not None:
                 self._stillborn = 0
                 break
@@ -181,14 +183,14 @@ class _Foreman(threading.Thread):
             self._diary = None
 
 
-def worker_command() -> list[str]:
-    """Return how this program is started again as a worker: Blender's own program where this is one, else Python."""
+def worker_command(command: str = "lift-worker") -> list[str]:
+    """Return how this program is started again for a command: Blender's own program where this is one, else Python."""
     package = __name__.rpartition(".operators.")[0]
     bpy = sys.modules.get("bpy")
     binary = bpy.app.binary_path if bpy is not None else ""
     if binary:
-        return [binary, "-b", "-c", "poselift", "lift-worker"]
-    return [sys.executable, "-m", f"{package}.operators.command_line", "lift-worker"]
+        return [binary, "-b", "-c", "poselift", command]
+    return [sys.executable, "-m", f"{package}.operators.command_line", command]
 
 
 def threads_each(jobs: int) -> dict[str, str]:

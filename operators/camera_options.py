@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.calibration import coverage_note, fit_to_image, read_calibration, split_reference
-from ..core.camera import Intrinsics
+from ..core.calibration import CalibratedCamera, coverage_note, fit_to_image, read_camera, split_reference
 from ..core.errors import OutputError, SettingsError
 from ..core.motion.motion import Motion
 from ..core.pipeline import LiftSettings
@@ -69,7 +68,7 @@ class SceneCamera:
 class Given:
     """The calibration, the footage and the scene's camera of a lift, where there are any."""
 
-    calibration: Intrinsics | None = None
+    calibration: CalibratedCamera | None = None
     footage: Footage | None = None
     scene: SceneCamera | None = None
 
@@ -86,7 +85,7 @@ class Given:
             return cls(footage=footage, scene=scene)
         path, camera = split_reference(options.calibration)
         size = options.size or (footage.size if footage else None)
-        return cls(read_calibration(path, camera, size), footage, scene)
+        return cls(read_camera(path, camera, size), footage, scene)
 
     def told(self, track: KeypointTrack, settings: LiftSettings) -> tuple[KeypointTrack, LiftSettings]:
         """Return the track with what only the footage knows, and the settings with the calibration for its images."""
@@ -95,9 +94,9 @@ class Given:
             track = track.replace(image_size=size, fps=fps).noted(*self.footage.notes)
         if self.calibration is None:
             return track, settings
-        intrinsics, note = fit_to_image(self.calibration, settings.image_size or track.image_size)
+        intrinsics, note = fit_to_image(self.calibration.intrinsics, settings.image_size or track.image_size)
         notes = [text for text in (note, coverage_note(intrinsics)) if text]
-        return track.noted(*notes), replace(settings, intrinsics=intrinsics)
+        return track.noted(*notes), replace(settings, intrinsics=intrinsics, verticals=self.calibration.verticals)
 
     def placed(self, track: KeypointTrack, settings: LiftSettings) -> LiftSettings:
         """Return the settings with the way of the scene's camera over a track, where there is one.
@@ -123,7 +122,7 @@ class Given:
         # Frames are numbered as the footage's where that can be; a numbering of its own starts with the footage.
         inside = motion.first_frame + len(motion) <= self.footage.frames
         start = frame_start - (motion.first_frame if inside else 0)
-        lens = self.calibration or track.intrinsics or motion.intrinsics
+        lens = (self.calibration and self.calibration.intrinsics) or track.intrinsics or motion.intrinsics
         lens = fit_to_image(lens, (motion.intrinsics.width, motion.intrinsics.height))[0]
         motion.report.notes += set_background(camera, self.footage, start, lens)
         if self.footage.fps is not None and self.footage.fps != motion.fps:

@@ -30,7 +30,7 @@ def add_character_options(parser: argparse.ArgumentParser, required: bool) -> No
     """Add the options that `Character.of` reads."""
     group = parser.add_argument_group("the character", "" if required else "for a motion on a rig of your own, with --onto")
     add = group.add_argument
-    add("--onto", required=required, metavar="RIG", help="the character: .blend, .glb, .fbx or .vrm")
+    add("--onto", required=required, metavar="RIG", help="the character: .blend, .glb, .fbx, .vrm or .usd")
     add("--object", default="", metavar="NAME", help="the character's armature, where its file has several")
     how = "how the character's bones are told (default: auto)"
     add("--rig-names", "--names", choices=(AUTO, BY_STRUCTURE, *FAMILIES), default=AUTO, help=how)
@@ -73,14 +73,13 @@ class Character:
 
         Raises `ReadError`, `RigError`, `SettingsError` and `OutputError`.
         """
-        from ..scene import decimate, export, retarget, retarget_files, timing
+        from ..scene import export, retarget, retarget_files, timing
 
         owner = retarget_files.open_character(self.file, self.armature)
         timing.set_rate(fps)
-        done = retarget.retarget(performance, owner, self.bones, retarget.RetargetSettings(self.family, transfer=self.transfer))
+        how = retarget.RetargetSettings(self.family, transfer=self.transfer, tolerance=self.thin)
+        done = retarget.retarget(performance, owner, self.bones, how)
         timing.set_span(done.frames)
-        if self.thin:
-            decimate.thin_keys(owner, self.thin / 1000)
         for output in outputs:
             export.save(output, owner, self.deform_only)
         return owner.name, done

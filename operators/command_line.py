@@ -20,7 +20,7 @@ from ..core.layouts import LAYOUTS
 from ..core.lifter.config import PRESETS
 from ..core.lifter.device import DEVICES
 from ..core.lifter.evaluation.conditions import CONDITIONS
-from ..core.lifter.weights import DEFAULT, available
+from ..core.lifter.weights import DEFAULT, available, shipped
 from ..core.pipeline import CAMERA_MODES, CONTACT_MODES
 from ..core.readers import FORMATS
 from ..core.rig.styles import NAMINGS, RESTS
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.arguments = list(sys.argv[2:] if arguments is None else arguments[1:])
     command: Callable[[argparse.Namespace], int] = options.run
     try:
-        with stoppable(), results_alone():
+        with stoppable(), results_alone(getattr(options, "quiet", False)):
             return command(options)
     except PoseliftError as error:
         say(f"poselift: {error}")
@@ -190,6 +190,15 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="start", metavar="WEIGHTS", help=f"fine-tune: {', '.join(available())}, or a file")
     parser.add_argument("--skeleton", metavar="JSON", help="the skeleton to train (default: 17 human joints)")
     parser.add_argument("--epochs", type=int, help="epochs of both stages together (default: the preset's)")
+    parser.add_argument(
+        "--time-limit", type=float, metavar="MINUTES", help="shorten the schedule so that training takes about so long at most"
+    )
+    parser.add_argument(
+        "--hold-out",
+        type=float,
+        metavar="SHARE",
+        help="with --from: keep a share of the tracks, 0.2, to compare before and after",
+    )
     parser.add_argument("--epoch-samples", type=int, help="poses per epoch (default: as many as the data has)")
     parser.add_argument(
         "--learning-rate", type=float, metavar="FACTOR", help="times the schedule's rates (default: 1; with --from, 0.1)"
@@ -206,15 +215,15 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument("--log-dir", metavar="FOLDER", help="write TensorBoard logs there (needs the package tensorboard)")
     _add_source(parser)
+    parser.add_argument("--json", action="store_true", help="tell everything as JSON lines on standard output")
+    parser.add_argument("--watch-input", action="store_true", help="stop, with a checkpoint, when standard input ends")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=evaluate_weights)
     parser.add_argument("data", metavar="DATA", help="a motion-capture .npz that the weights were not trained on")
-    parser.add_argument(
-        "--weights", nargs="+", default=available(), help="names or files (default: all that come with Poselift)"
-    )
+    parser.add_argument("--weights", nargs="+", default=shipped(), help="names or files (default: all that come with Poselift)")
     parser.add_argument("--conditions", nargs="+", choices=tuple(CONDITIONS), default=(), help="what to score (default: all)")
     parser.add_argument("--by-action", action="store_true", help="print each category of motion as well")
     parser.add_argument("--cameras", type=int, default=2, help="virtual cameras per clip (default: 2)")

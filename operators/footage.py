@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from ..core.calibration import read_calibration, split_reference
-from ..core.camera import Intrinsics
+from ..core.calibration import CalibratedCamera, read_camera, split_reference
 from ..core.errors import CameraError, PoseliftError
 from ..scene.footage import footage_facts
 from ..scene.user_camera import intrinsics_of_camera
@@ -68,16 +67,16 @@ def scene_in(settings: PoseliftSettings) -> SceneCamera | None:
     return SceneCamera(settings.scene_camera.name if settings.scene_camera else "", start)
 
 
-def _lens(settings: PoseliftSettings, context: bpy.types.Context) -> Intrinsics | None:
+def _lens(settings: PoseliftSettings, context: bpy.types.Context) -> CalibratedCamera | None:
     if settings.lens == "FILE":
         path, camera = split_reference(bpy.path.abspath(settings.calibration))
         size = (settings.image_width, settings.image_height) if settings.use_size else None
-        return read_calibration(path, camera, size)
+        return read_camera(path, camera, size)
     if settings.lens == "CAMERA":
         scene = context.scene
         if scene is None or scene.camera is None:
             raise CameraError("the scene has no active camera; choose one, or another lens.")
-        return intrinsics_of_camera(scene.camera, scene)
+        return CalibratedCamera(scene.camera.name, intrinsics_of_camera(scene.camera, scene))
     return None
 
 

@@ -2,15 +2,14 @@
 """What the keypoints are: the mapping of a layout of one's own, edited in the panel, saved and loaded as a small JSON."""
 
 # No postponed annotations here: Blender reads the properties from the classes' annotations.
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..core.errors import PoseliftError
 from ..core.layouts import suggested_mapping
 from ..core.layouts.own import read_layout, write_layout
+from .json_dialogs import LoadsJson, SavesJson
 from .reports import cancelled
 from .settings import settings_of
 
@@ -45,29 +44,23 @@ class POSELIFT_OT_guess_joints(_WithJoints, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class POSELIFT_OT_load_joints(_WithJoints, bpy.types.Operator, ImportHelper):
+class POSELIFT_OT_load_joints(_WithJoints, LoadsJson, bpy.types.Operator):
     """Load a mapping of keypoints to joints that was saved"""
 
     bl_idname = "poselift.load_joints"
     bl_label = "Load Mapping"
     bl_options = {"REGISTER", "UNDO"}
 
-    if TYPE_CHECKING:
-        filepath: str
-
-    filename_ext = ".json"
-    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
-
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Read the file and take over what it says of the keypoints that are here."""
         settings = settings_of(context)
         try:
-            layout = read_layout(Path(self.filepath))
+            layout = read_layout(self.chosen)
         except PoseliftError as error:
             return cancelled(self, error)
         here = [item for item in settings.joints if item.name in layout.joints]
         if not here:
-            self.report({"ERROR"}, f"{Path(self.filepath).name} names none of these keypoints; import the keypoints it is for.")
+            self.report({"ERROR"}, f"{self.chosen.name} names none of these keypoints; import the keypoints it is for.")
             return {"CANCELLED"}
         for item in here:
             item.joint = layout.joints[item.name]
@@ -76,21 +69,15 @@ class POSELIFT_OT_load_joints(_WithJoints, bpy.types.Operator, ImportHelper):
         return {"FINISHED"}
 
 
-class POSELIFT_OT_save_joints(_WithJoints, bpy.types.Operator, ExportHelper):
+class POSELIFT_OT_save_joints(_WithJoints, SavesJson, bpy.types.Operator):
     """Save the mapping of keypoints to joints, for the next clip of this detector"""
 
     bl_idname = "poselift.save_joints"
     bl_label = "Save Mapping"
 
-    if TYPE_CHECKING:
-        filepath: str
-
-    filename_ext = ".json"
-    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
-
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Write the file."""
-        path = Path(self.filepath)
+        path = self.chosen
         joints = {item.name: item.joint for item in settings_of(context).joints if item.joint}
         try:
             write_layout(path, path.stem, joints)

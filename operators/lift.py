@@ -81,7 +81,7 @@ def beside_the_window(work: Callable[[Progress], session.Lifted]) -> Callable[[P
 def why_not(context: bpy.types.Context) -> str:
     """Return what is missing for a lift, as a sentence for the user; empty where nothing is."""
     if session.running() is not None:
-        return "A lift is running; wait for it, or press Esc to stop it"
+        return "Something is running; wait for it, or press Esc to stop it"
     if context.scene is None or not settings_of(context).source:
         return "Import keypoints first"
     if not people_of(settings_of(context)):

@@ -42,7 +42,8 @@ def lift_inputs(options: argparse.Namespace) -> int:
         if options.preview:
             raise SettingsError("--preview shows Poselift's own figure; leave it out with --onto.")
     several = options.person == "all" or "," in options.person
-    planned = plan(clips, options.output, [f".{ending}" for ending in options.to], options.name, several, options.preview)
+    endings, kept = [f".{ending}" for ending in options.to], [Path(name) for name in (options.onto, options.scene) if name]
+    planned = plan(clips, options.output, endings, options.name, several, kept, options.preview)
     planned = planned.part(*options.part) if options.part else planned
     _check_blender(planned, options)
     for task in planned.tasks:

@@ -35,14 +35,15 @@ def plan(
     endings: Sequence[str],
     name: str | None,
     several: bool,
+    kept: Sequence[Path] = (),
     preview: str | None = None,
 ) -> Plan:
     """Say which files each clip becomes, and make the folders for them.
 
     outputs: each a file, a folder (its files are named by `name`, with each of `endings`), or a template, a path with an
     ending and {name}, {folder} (the clip's own, where names are alike) or {person} in it. several: all of a clip's people.
-    preview: a picture's or movie's name or template, without {person}.
-    Raises `OutputError` where two outputs would be one file, or cannot be.
+    kept: files that no output may replace, as none may replace a clip. preview: a picture's or movie's name or template,
+    without {person}. Raises `OutputError` where two outputs would be one file, or one of those, or cannot be.
     """
     templates: list[str] = []
     report = None
@@ -65,6 +66,7 @@ def plan(
         for clip in clips
     ]
     _check_distinct(tasks)
+    _check_kept(tasks, [*clips, *kept])
     folders = list(dict.fromkeys(_fixed(Path(target)) for task in tasks for target in task.targets))
     for folder in folders if report else ():
         _make(folder)
@@ -105,12 +107,21 @@ def _check_distinct(tasks: Sequence[Task]) -> None:
     owners: dict[str, str] = {}
     for task in tasks:
         for target in (*task.targets, *([task.preview] if task.preview else ())):
-            owner = owners.setdefault(target.casefold(), task.source)  # as Windows and macOS tell files apart
-            if owner != task.source:
+            place = target.casefold()  # as Windows and macOS tell files apart
+            if place in owners:
                 raise OutputError(
-                    f"{owner} and {task.source} have the same name and would both become {target}; write {_FOLDER} or "
+                    f"{owners[place]} and {task.source} have the same name and would both become {target}; write {_FOLDER} or "
                     f"{_CLIP} into the output's name, or lift them into different folders."
                 )
+            owners[place] = task.source
+
+
+def _check_kept(tasks: Sequence[Task], files: Sequence[Path]) -> None:
+    kept = {str(file.resolve()).casefold() for file in files}
+    for task in tasks:
+        for target in task.targets:
+            if str(Path(target).resolve()).casefold() in kept:
+                raise OutputError(f"{target} is read, and a motion would overwrite it; choose another folder or name.")
 
 
 def _make(folder: Path) -> None:

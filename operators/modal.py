@@ -11,6 +11,7 @@ from ..core.errors import PoseliftError
 from ..scene.jobs import Job, Progress
 from . import session
 from .reports import cancelled
+from .terminal import clock
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -111,7 +112,7 @@ def show_progress(context: bpy.types.Context) -> None:
     if job is None:
         return
     share, stage = job.progress
-    left = f", {job.left:.0f} s left" if job.left is not None else ""
+    left = f", {clock(job.left)} left" if job.left is not None else ""
     text = "Poselift: stopping…" if job.cancelling else f"Poselift: {stage or 'starting'}, {share:.0%}{left} (Esc to stop)"
     if context.workspace is not None:
         context.workspace.status_text_set(text)

@@ -2,17 +2,16 @@
 """Retarget: an armature's motion onto the user's own character, and the mapping of its bones."""
 
 # No postponed annotations here: Blender reads the properties from the classes' annotations.
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
-from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..core.rig.presets import load_map, save_map
 from ..core.rig.transfer import TransferSettings
 from ..scene import retarget
+from .json_dialogs import LoadsJson, SavesJson
 from .reports import cancelled
-from .retarget_settings import PoseliftRetargetSettings, map_in_list, retarget_settings_of, show_map
+from .retarget_settings import PoseliftRetargetSettings, map_in_list, retarget_settings_of, show_map, target_of
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -28,11 +27,11 @@ class POSELIFT_OT_map_bones(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Need a target."""
-        return context.scene is not None and _target(context) is not None
+        return context.scene is not None and target_of(context) is not None
 
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Fill the list."""
-        settings, target = retarget_settings_of(context), _target(context)
+        settings, target = retarget_settings_of(context), target_of(context)
         try:
             bones = retarget.map_armature(target, settings.family)
         except Exception as error:
@@ -45,16 +44,11 @@ class POSELIFT_OT_map_bones(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class POSELIFT_OT_save_bone_map(bpy.types.Operator, ExportHelper):
+class POSELIFT_OT_save_bone_map(SavesJson, bpy.types.Operator):
     """Save the list of bones as a preset (JSON)"""
 
     bl_idname = "poselift.save_bone_map"
     bl_label = "Save Bone Map"
-
-    if TYPE_CHECKING:
-        filepath: str
-    filename_ext = ".json"
-    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -64,31 +58,24 @@ class POSELIFT_OT_save_bone_map(bpy.types.Operator, ExportHelper):
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Write the file."""
         try:
-            save_map(Path(bpy.path.abspath(self.filepath)), map_in_list(retarget_settings_of(context)))
+            save_map(self.chosen, map_in_list(retarget_settings_of(context)))
         except Exception as error:
             return cancelled(self, error)
         return {"FINISHED"}
 
 
-class POSELIFT_OT_load_bone_map(bpy.types.Operator, ImportHelper):
+class POSELIFT_OT_load_bone_map(LoadsJson, bpy.types.Operator):
     """Load a list of bones from a preset (JSON)"""
 
     bl_idname = "poselift.load_bone_map"
     bl_label = "Load Bone Map"
     bl_options = {"REGISTER", "UNDO"}
 
-    if TYPE_CHECKING:
-        filepath: str
-    filename_ext = ".json"
-    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
-
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Read the file into the list."""
-        target = _target(context)
+        target = target_of(context)
         try:
-            show_map(
-                retarget_settings_of(context), load_map(Path(bpy.path.abspath(self.filepath))), target.name if target else ""
-            )
+            show_map(retarget_settings_of(context), load_map(self.chosen), target.name if target else "")
         except Exception as error:
             return cancelled(self, error)
         return {"FINISHED"}
@@ -107,7 +94,7 @@ class POSELIFT_OT_retarget(bpy.types.Operator):
         if context.scene is None:
             return False
         settings = retarget_settings_of(context)
-        target = _target(context)
+        target = target_of(context)
         if settings.source is None or target is None:
             cls.poll_message_set("Choose an animated source armature and a target armature")
             return False
@@ -118,7 +105,7 @@ class POSELIFT_OT_retarget(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """Transfer and key; on an error nothing has changed."""
-        settings, target = retarget_settings_of(context), _target(context)
+        settings, target = retarget_settings_of(context), target_of(context)
         settings.result = ""
         try:
             listed = len(settings.bones) > 0 and target is not None and settings.mapped == target.name
@@ -137,15 +124,6 @@ class POSELIFT_OT_retarget(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _target(context: bpy.types.Context) -> bpy.types.Object | None:
-    """Return the chosen target, or the active armature where none is chosen."""
-    settings = retarget_settings_of(context)
-    if settings.target is not None:
-        return settings.target
-    active = context.active_object
-    return active if active is not None and active.type == "ARMATURE" and active != settings.source else None
-
-
 def _to_scene(context: bpy.types.Context, settings: PoseliftRetargetSettings) -> retarget.RetargetSettings:
     source_frames = retarget.first_frame(settings.source)
     return retarget.RetargetSettings(
@@ -157,6 +135,7 @@ def _to_scene(context: bpy.types.Context, settings: PoseliftRetargetSettings) ->
             settings.root_motion == "NONE",
             settings.root_motion == "ROOT",
         ),
+        tolerance=settings.thin,
     )
 
 

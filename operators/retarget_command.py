@@ -23,7 +23,9 @@ ENDINGS = (".blend", ".fbx", ".glb", ".usd", ".bvh")
 def add_retarget(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.set_defaults(run=retarget_motion)
-    parser.add_argument("motion", metavar="MOTION", help="a motion .npz of Poselift, or an animated .blend, .bvh, .fbx or .glb")
+    parser.add_argument(
+        "motion", metavar="MOTION", help="a motion .npz of Poselift, or an animated .blend, .bvh, .fbx, .glb or .usd"
+    )
     parser.add_argument("-o", "--output", required=True, nargs="+", metavar="OUT", help=f"files ending in {', '.join(ENDINGS)}")
     parser.add_argument("--source-object", default="", metavar="NAME", help="the motion's armature, where its file has several")
     parser.add_argument("--save-map", metavar="JSON", help="write the mapping that was used")

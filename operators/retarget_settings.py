@@ -61,6 +61,13 @@ class PoseliftRetargetSettings(bpy.types.PropertyGroup):
     )
     use_scale: bpy.props.BoolProperty(name="Known Scale", description="Set the scale of the path; otherwise legs are compared")
     scale: bpy.props.FloatProperty(name="Path Scale", description="Scale of the root's path", default=1.0, min=0.01, max=100.0)
+    thin: bpy.props.FloatProperty(
+        name="Thin Keys (mm)",
+        description="Thin keys so that no joint moves by more; 0 keeps all",
+        default=0.0,
+        min=0.0,
+        max=100.0,
+    )
     result: bpy.props.StringProperty(name="Result", description="What the last retargeting says, line by line")
 
 
@@ -68,6 +75,15 @@ def retarget_settings_of(context: bpy.types.Context) -> PoseliftRetargetSettings
     """Return the retarget settings of the scene that the user is in."""
     scene: Any = context.scene
     return scene.poselift_retarget
+
+
+def target_of(context: bpy.types.Context) -> bpy.types.Object | None:
+    """Return the chosen target, or the active armature where none is chosen."""
+    settings = retarget_settings_of(context)
+    if settings.target is not None:
+        return settings.target
+    active = context.active_object
+    return active if active is not None and active.type == "ARMATURE" and active != settings.source else None
 
 
 def show_map(settings: PoseliftRetargetSettings, bones: BoneMap, armature: str) -> None:

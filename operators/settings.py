@@ -10,13 +10,12 @@ from typing import Any
 import bpy
 
 from ..core.cleaning import CleaningSettings
-from ..core.lifter.weights import DEFAULT, available
 from ..core.pipeline import LiftSettings
 from ..core.rig.families import FAMILIES
 from ..core.rig.styles import NAMINGS
 from ..core.track import exact_rate
 from ..scene.compat import blend_relative
-from . import source_settings
+from . import source_settings, weights_place
 from .source_settings import PoseliftCleaning, PoseliftJoint, PoseliftName, PoseliftPerson
 
 RATES = (
@@ -57,13 +56,6 @@ DEVICES = (
 
 REST_ITEMS = (("T", "T-Pose", "Arms level"), ("A", "A-Pose", "Arms 45 degrees down"))
 NAMING_ITEMS = tuple((name, FAMILIES[name].label, f"Bones named as in {FAMILIES[name].label}") for name in NAMINGS)
-
-_ABOUT_WEIGHTS = {
-    "human17-3d-anchored": "Learned with motion capture's 3D: the more accurate",
-    "human17-2d-only": "Learned from 2D poses alone, without a 3D label",
-    "human17-paper": "The published method, from 2D poses alone: for comparison",
-}
-WEIGHTS = tuple((name, name, _ABOUT_WEIGHTS.get(name, "")) for name in available())
 
 
 class PoseliftSettings(bpy.types.PropertyGroup):
@@ -177,8 +169,8 @@ class PoseliftSettings(bpy.types.PropertyGroup):
         max=math.radians(170),
         subtype="ANGLE",
     )
-    weights: bpy.props.EnumProperty(
-        name="Weights", description="What the network has learned from", items=WEIGHTS, default=DEFAULT
+    weights: bpy.props.StringProperty(
+        name="Weights", description="Name or file of what the network has learned; empty for the preferences' choice"
     )
     device: bpy.props.EnumProperty(name="Device", description="Where to compute", items=DEVICES, default="auto")
     rest: bpy.props.EnumProperty(name="Rest Pose", description="How the armature stands at rest", items=REST_ITEMS, default="T")
@@ -217,7 +209,7 @@ def to_core(settings: PoseliftSettings) -> LiftSettings:
         camera_mode=settings.camera_mode,
         actor_height=settings.actor_height,
         device=settings.device,
-        weights=settings.weights,
+        weights=weights_place.chosen(settings.weights),
         fps=None if settings.has_rate else frame_rate(settings),
         image_size=(settings.image_width, settings.image_height) if settings.use_size and not settings.has_size else None,
         fov=settings.fov if settings.lens == "FOV" else None,

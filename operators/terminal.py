@@ -147,10 +147,11 @@ def show(text: str) -> None:
 
 
 @contextmanager
-def results_alone() -> Iterator[None]:
+def results_alone(quiet: bool = False) -> Iterator[None]:
     """Keep standard output for what `show` prints: Blender and its exporters, who print there too, get standard error.
 
-    Blender prints from C, past Python: so the file descriptor itself is turned round, where standard output has one.
+    quiet: they get nothing. Blender prints from C, past Python: so the file descriptor itself is turned round, where standard
+    output has one.
     """
     global _results
     if _results is not None or sys.stdout is None or sys.stderr is None:
@@ -158,19 +159,20 @@ def results_alone() -> Iterator[None]:
         return
     kept = sys.stdout
     with ExitStack() as stack:
+        others = stack.enter_context(Path(os.devnull).open("w")) if quiet else sys.stderr
         try:
-            number, errors = kept.fileno(), sys.stderr.fileno()
+            number, elsewhere = kept.fileno(), others.fileno()
         except (OSError, ValueError):  # no file: a test's or a program's own
             _results = kept
         else:
             kept.flush()
             saved = os.dup(number)
-            os.dup2(errors, number)
+            os.dup2(elsewhere, number)
             stack.callback(os.close, saved)
             stack.callback(os.dup2, saved, number)
             stack.callback(_flush_c)
             _results = stack.enter_context(open(saved, "w", encoding=kept.encoding, errors=kept.errors, closefd=False))
-        stack.enter_context(redirect_stdout(sys.stderr))
+        stack.enter_context(redirect_stdout(others))
         try:
             yield
         finally:

@@ -3,7 +3,6 @@
 
 # No postponed annotations here: Blender reads the properties from the classes' annotations.
 import importlib.util
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,8 @@ _devices: list[str] = []
 
 def where_from() -> str:
     """Return the version of the PyTorch that would be imported, and its folder."""
+    from importlib import metadata  # brings a mail parser and sockets, which registering the extension need not wait for
+
     spec = importlib.util.find_spec("torch")
     folder = Path(spec.origin).parent.parent if spec and spec.origin else Path()
     found = metadata.distributions(name="torch", path=[str(folder)])

@@ -70,9 +70,10 @@ def apply(motion: Motion, settings: BuildSettings | None = None) -> Built:
     """
     settings = settings or BuildSettings()
     # Everything that needs no Blender comes first, so that most errors happen before anything is touched.
-    table = styled(bone_table(motion.skeleton, motion.joints_world), settings.rest, settings.names)
-    rest = rest_pose(table, motion.bone_lengths)
-    pose = solve_pose(motion.joints_world, rest, float(motion.fps))
+    skeleton, joints, lengths = motion.body
+    table = styled(bone_table(skeleton, joints), settings.rest, settings.names)
+    rest = rest_pose(table, lengths)
+    pose = solve_pose(joints, rest, float(motion.fps))
     timing.rate_of(motion.fps)
     scene, layer = current()
     theirs = motion.camera_mode == "scene"

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -117,3 +119,23 @@ def write_movie(scene: bpy.types.Scene, container: str, codec: str) -> None:
 def blend_relative() -> set[Any]:
     """Return the options of a path property that may start with '//', which Blender wants declared since 4.5."""
     return {"ANIMATABLE", "PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else {"ANIMATABLE"}
+
+
+def has_usd() -> bool:
+    """Say whether this Blender was built with USD; Debian's is not."""
+    options: Any = bpy.app.build_options
+    return bool(options.usd)
+
+
+def usd_rate(path: Path) -> float | None:
+    """Return how many of a USD file's time codes, which become frames, a second has; its importer leaves the scene's rate.
+
+    None where Pixar's module cannot be had: Blender 4.4 and later show it when asked, those before always.
+    """
+    if hasattr(bpy.utils, "expose_bundled_modules"):
+        bpy.utils.expose_bundled_modules()
+    try:
+        usd: Any = importlib.import_module("pxr.Usd")
+    except ImportError:
+        return None
+    return float(usd.Stage.Open(str(path)).GetTimeCodesPerSecond())

@@ -112,17 +112,11 @@ def save_glb(path: Path, armature: bpy.types.Object, deform_only: bool = False) 
         )
 
 
-def can_save_usd() -> bool:
-    """Return whether this Blender was built with USD (Debian's is not)."""
-    options: Any = bpy.app.build_options
-    return bool(options.usd)
-
-
 def save_usd(path: Path, armature: bpy.types.Object) -> None:
     """Save an armature, its meshes and its action as USD, Y up, in metres. Raises `OutputError`, too where there is no USD."""
-    if not can_save_usd():
+    if not compat.has_usd():
         raise OutputError(f"{path}: this Blender was built without USD; choose .fbx or .glb.")
-    with written_aside(path) as aside, _only(armature):
+    with written_aside(path) as aside, _only(armature), _from_zero(armature):
         bpy.ops.wm.usd_export(
             filepath=str(aside),
             check_existing=False,

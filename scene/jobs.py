@@ -27,14 +27,14 @@ class Job(Generic[Result]):
         self._cancelled = threading.Event()
         # One tuple, replaced as a whole: a reader never sees the share of one moment with the stage of another.
         self._state: tuple[float, str] = (0.0, "")
-        self._began = time.monotonic()
+        self._since = (time.monotonic(), 0.0)
         self._outcome: tuple[Result] | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> Job[Result]:
         """Begin, and return the job."""
-        self._began = time.monotonic()
+        self._since = (time.monotonic(), 0.0)
         self._thread.start()
         return self
 
@@ -59,9 +59,11 @@ class Job(Generic[Result]):
 
     @property
     def left(self) -> float | None:
-        """Seconds that the rest takes if it goes on as it went; None where too little was done to tell."""
-        share, gone = self._state[0], time.monotonic() - self._began
-        return gone * (1 - share) / share if share > 0.05 and gone > 1 else None
+        """Seconds that the rest takes if it goes on as it went since the first progress; None where too little was done."""
+        share, (since, before) = self._state[0], self._since
+        gone, done = time.monotonic() - since, share - before
+        told = (done > 0.05 and gone > 1) or (done > 0.002 and gone > 20)
+        return gone * (1 - share) / done if told else None
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the work has ended, or for `timeout` seconds."""
@@ -69,8 +71,10 @@ class Job(Generic[Result]):
             self._thread.join(timeout)
 
     def result(self) -> Result:
-        """Return what the work returned, or raise what it raised; `CancelledError` where it was stopped."""
+        """Return what the work returned, or raise what it raised; `CancelledError`, its own if any, where it was stopped."""
         self.wait()
+        if isinstance(self._error, CancelledError):
+            raise self._error
         if self._cancelled.is_set():
             raise CancelledError("Cancelled; nothing was changed.")
         if self._error is not None:
@@ -81,6 +85,8 @@ class Job(Generic[Result]):
     def _report(self, share: float, stage: str) -> None:
         if self._cancelled.is_set():
             raise CancelledError("Cancelled; nothing was changed.")
+        if share > 0 == self._state[0]:
+            self._since = (time.monotonic(), share)  # getting ready, which took its own time, is over
         self._state = (min(max(share, 0.0), 1.0), stage)
 
     def _run(self) -> None:

@@ -14,8 +14,9 @@ from ..core.rig.mapping import AUTO, BoneMap, auto_map, check_map
 from ..core.rig.performance import Performance, performance_of_rig
 from ..core.rig.transfer import Transfer, TransferSettings, transfer
 from . import timing
+from .decimate import thin_keys
 from .retarget_keys import Keyed, key_transfer
-from .retarget_rig import armature_of, check_writable, read_bases, read_rig, sole_of, switches_of
+from .retarget_rig import armature_of, check_writable, locks_of, read_bases, read_rig, sole_of, switches_of
 from .sampling import action_frames, sample
 from .state import all_or_nothing, current
 
@@ -27,13 +28,15 @@ class RetargetSettings:
     """How to put a performance onto a rig.
 
     family: how the target's bones are told, as `auto_map` takes it, unless a mapping is given. name: of the Action, made
-    from rig and source where empty. frame_start: the frame of the first moment. transfer: see there.
+    from rig and source where empty. frame_start: the frame of the first moment. transfer: see there. tolerance: millimetres
+    by which thinned keys may move a joint; 0 keeps a key on every frame.
     """
 
     family: str = AUTO
     name: str = ""
     frame_start: float = 1.0
     transfer: TransferSettings = field(default_factory=TransferSettings)
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def retarget(
     if not len(performance):
         raise RigError("the motion has no frames.")
     bases, notes = read_bases(owner, rig, bones, settings.transfer.root_bone)
-    moved = transfer(performance, rig, bones, bases, settings.transfer, sole_of(owner))
+    moved = transfer(performance, rig, bones, bases, settings.transfer, sole_of(owner), locks_of(owner))
     scene, _ = current()
     frames = timing.frames_of(performance.times, timing.scene_rate(scene), settings.frame_start)
     animation = owner.animation_data
@@ -109,6 +112,8 @@ def retarget(
         with all_or_nothing():
             name = settings.name or f"{owner.name} {performance.label}".strip()
             keyed = key_transfer(owner, name, moved, frames, switches_of(owner))
+            if settings.tolerance:
+                thin_keys(owner, settings.tolerance / 1000)
     except BaseException:
         if owner.animation_data is not None:
             owner.animation_data.action = before

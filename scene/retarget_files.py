@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import ReadError
+from ..core.track import exact_rate
 from . import compat, timing
 from .files import new_file
 
-RIG_ENDINGS = (".blend", ".glb", ".gltf", ".fbx", ".vrm")
-MOTION_ENDINGS = (".blend", ".bvh", ".fbx", ".glb", ".gltf")
+USD_ENDINGS = (".usd", ".usda", ".usdc")
+RIG_ENDINGS = (".blend", ".glb", ".gltf", ".fbx", ".vrm", *USD_ENDINGS)
+MOTION_ENDINGS = (".blend", ".bvh", ".fbx", ".glb", ".gltf", *USD_ENDINGS)
 
 
 def open_character(path: Path, name: str = "", animated: bool = False) -> bpy.types.Object:
@@ -40,11 +42,19 @@ def open_character(path: Path, name: str = "", animated: bool = False) -> bpy.ty
             ".bvh": lambda: bpy.ops.import_anim.bvh(
                 filepath=str(path), axis_forward="Y", axis_up="Z", update_scene_fps=True, use_fps_scale=False
             ),
+            **dict.fromkeys(USD_ENDINGS, lambda: bpy.ops.wm.usd_import(filepath=str(path))),
         }
         if ending not in importers:
             raise ReadError(f"'{ending}' is not one of {', '.join(sorted({*RIG_ENDINGS, *MOTION_ENDINGS}))}.", path)
+        if ending in USD_ENDINGS and not compat.has_usd():
+            raise ReadError("this Blender was built without USD; give a .glb or .fbx.", path)
         new_file()
         _run(path, importers[ending])
+        if animated and ending in USD_ENDINGS:
+            codes = compat.usd_rate(path)
+            if codes is None:
+                raise ReadError("this Blender cannot tell how fast it plays; give a .glb or .fbx.", path)
+            timing.set_rate(timing.usual_rate(codes, 5e-5) or exact_rate(codes))
         if animated and ending in (".glb", ".gltf"):
             owner = find_armature(path, name, animated)
             rate = _written_rate(owner)

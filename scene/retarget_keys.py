@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import RigError
-from ..core.rig.channels import axis_angle_from_quaternion, euler_from_matrix, held_euler
+from ..core.rig.channels import axis_angle_from_quaternion, euler_from_matrix
 from ..core.rig.transfer import Transfer
 from ..core.rotation import matrix_from_quaternion
 from .keyframes import Channel, key_channels
@@ -85,7 +85,7 @@ def rig_channels(owner: bpy.types.Object, moved: Transfer) -> tuple[list[Channel
 
 
 def _rotation_channels(bone: bpy.types.PoseBone, path: str, rotations: Array, notes: list[str]) -> list[Channel]:
-    """Return a bone's rotation channels."""
+    """Return a bone's rotation channels; its locks are in the rotations already, and are told here."""
     locked = [bool(lock) for lock in bone.lock_rotation]
     mode = bone.rotation_mode
     if mode not in ("QUATERNION", "AXIS_ANGLE"):
@@ -98,8 +98,6 @@ def _rotation_channels(bone: bpy.types.PoseBone, path: str, rotations: Array, no
     elif any(locked):
         axes = ", ".join(axis for axis, lock in zip("XYZ", locked, strict=True) if lock)
         notes.append(f"'{bone.name}' has its rotation about {axes} locked; that part was left out.")
-        now = bone.matrix_basis.to_quaternion()
-        rotations = held_euler(rotations, np.array(now), (locked[0], locked[1], locked[2]))
     if mode == "QUATERNION":
         return _unlocked(f"{path}.rotation_quaternion", bone.name, rotations, [False] * 4, notes)
     return _unlocked(f"{path}.rotation_axis_angle", bone.name, axis_angle_from_quaternion(rotations), [False] * 4, notes)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import RigError
 from ..core.rig.bases import Base, plain_bases
+from ..core.rig.channels import EULER_ORDERS, Lock
 from ..core.rig.mapping import BoneMap
 from ..core.rig.skeletal import Rig, ordered
 from ..core.rig.switches import wanted
@@ -95,6 +96,18 @@ def sole_of(owner: bpy.types.Object) -> float | None:
     return min(lowest, default=None)
 
 
+def locks_of(owner: bpy.types.Object) -> dict[str, Lock]:
+    """Return the locks of rotations by bone, of those that have any; what users mean by them is the axes."""
+    assert owner.pose is not None
+    found = {}
+    for bone in owner.pose.bones:
+        axes = bool(bone.lock_rotation[0]), bool(bone.lock_rotation[1]), bool(bone.lock_rotation[2])
+        if any(axes):
+            order = bone.rotation_mode if bone.rotation_mode in EULER_ORDERS else "XYZ"
+            found[bone.name] = Lock(axes, np.array(bone.matrix_basis.to_quaternion()), order)
+    return found
+
+
 def switches_of(owner: bpy.types.Object) -> list[Switch]:
     """Return the switches between IK and FK that do not stand on FK."""
     assert owner.pose is not None
@@ -153,6 +166,7 @@ def probed_bases(
             }
 
         still = look()
+        rides = root_bone and _rides(pose[bones.bones["root"]], rig, still["hips"], look) if "root" in bones.bones else False
         carried_by: dict[str, set[str]] = {role: set() for role in roles}
         moved_by: dict[str, set[str]] = {role: set() for role in roles}
         heads = {role: (still[role] @ rig.rest[rig.index(bone)])[:3, 3] for role, bone in roles.items()}
@@ -187,8 +201,18 @@ def probed_bases(
         base = max(above, key=lambda name: len(carried_by[name]), default=None)
         joint = max(moved_by[role], key=lambda name: (len(moved_by[name]), len(carried_by[name])), default=None)
         offset = np.linalg.inv(still[base]) @ still[role] if base else still[role]
-        bases[role] = Base(base, offset, joint if joint != base else None)
+        bases[role] = Base(base, offset, joint if joint != base else None, rides and role == "hips")
     return bases, notes
+
+
+def _rides(root: bpy.types.PoseBone, rig: Rig, still: Array, look: Callable[[], dict[str, Array]]) -> bool:
+    """Return whether the hips, whose deformation (4, 4) is known, travel with the root bone: it is moved to see."""
+    step = 0.1 * float(np.ptp(rig.rest[:, :3, 3], axis=0).max())
+    root.location = (step, 0.0, 0.0)
+    moved = look()["hips"] - still
+    root.location = (0.0, 0.0, 0.0)
+    expected = step * rig.rest[rig.index(root.name)][:3, 0]
+    return bool(np.linalg.norm(moved[:3, 3] - expected) < FOLLOWS * step and np.abs(moved[:3, :3]).max() < FOLLOWS)
 
 
 def _rotation(matrix: Array) -> Array:

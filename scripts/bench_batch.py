@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure what users wait for: enabling the extension, a first lift, the next ones, and a batch in one process and in several.
+"""Measure what users wait for: a first lift, the next ones, and a batch in one process and in several.
 
 The batch is lifted by one process, by one process on one thread, and by `--jobs` processes, in turn, `--rounds` times; each
 row shows the best round, since what disturbs a round only makes it longer. Rates of whole runs: starting, reading, lifting,
@@ -26,66 +26,47 @@ sys.path.insert(0, str(ROOT / "samples"))
 from make_clip import write_clip  # noqa: E402
 
 CAMERA = ("--fps", "30", "--size", "1920x1080", "--fov", "50")
-ENABLE = """
-import json, sys, time
-import bpy
-begin = time.perf_counter()
-import poselift
-poselift.register()
-seconds = time.perf_counter() - begin
-print(json.dumps({"seconds": seconds, "torch": "torch" in sys.modules}))
-poselift.unregister()
-"""
 WARM = """
 import json, sys, time
 from poselift.operators.command_line import main
-seconds = []
+found = []
 for _ in range(4):
-    begin = time.perf_counter()
+    begin, used = time.perf_counter(), time.process_time()
     assert main(sys.argv[1:]) == 0
-    seconds.append(time.perf_counter() - begin)
-print(json.dumps(seconds))
+    found.append((time.perf_counter() - begin, time.process_time() - used))
+print(json.dumps(found))
 """
 
 
-def run(*command: str | Path, threads: int | None = None) -> tuple[float, str]:
-    """Run a Python command; return its seconds and what it printed."""
+def run(*command: str | Path, threads: int | None = None) -> tuple[tuple[float, float], str]:
+    """Run a Python command; return its seconds, by the clock and of all processors, and what it printed."""
     environment = dict(os.environ)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         environment.pop(name, None)
         if threads:
             environment[name] = str(threads)
-    begin = time.perf_counter()
+    before, begin = os.times(), time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-P", *map(str, command)], env=environment, check=True, stdout=subprocess.PIPE, text=True
     )
-    return time.perf_counter() - begin, done.stdout
+    seconds, after = time.perf_counter() - begin, os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return (seconds, used), done.stdout
 
 
-def starts(clip: Path, folder: Path, rounds: int) -> dict[str, float]:
-    """Return seconds of enabling, of a first lift in a new process, and of a later one in the same process."""
+def starts(clip: Path, folder: Path, rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """Return the seconds of a first lift in a new process, and of later ones in the same process."""
     lift = ("lift", clip, "-o", folder / "one.npz", *CAMERA, "-q")
-    enabled = [json.loads(run("-c", ENABLE)[1].splitlines()[-1]) for _ in range(rounds)]
-    if any(found["torch"] for found in enabled):
-        raise SystemExit("enabling the extension imports torch")
-    cold = [run("-m", "poselift.operators.command_line", *lift)[0] for _ in range(rounds)]
-    warm = [json.loads(run("-c", WARM, *lift)[1]) for _ in range(rounds)]
-    return {
-        "enable": min(found["seconds"] for found in enabled),
-        "first lift": min(cold),
-        "later lift": min(seconds for run in warm for seconds in run[1:]),
-    }
+    first = [run("-m", "poselift.operators.command_line", *lift)[0] for _ in range(rounds)]
+    later = [json.loads(run("-c", WARM, *lift)[1])[1:] for _ in range(rounds)]
+    return {"first lift": first, "later lift": [lifted for process in later for lifted in process]}
 
 
 def batch(clips: Path, folder: Path, jobs: int, threads: int | None, endings: str) -> tuple[float, float]:
     """Return the seconds that a batch takes, by the clock and of all processors."""
     shutil.rmtree(folder, ignore_errors=True)
     arguments = ("lift", clips, "-o", folder, "--to", endings, "--jobs", str(jobs), *CAMERA, "-q")
-    before = os.times()
-    seconds = run("-m", "poselift.operators.command_line", *arguments, threads=threads)[0]
-    after = os.times()
-    used = after.children_user + after.children_system - before.children_user - before.children_system
-    return seconds, used
+    return run("-m", "poselift.operators.command_line", *arguments, threads=threads)[0]
 
 
 def main() -> int:
@@ -114,8 +95,8 @@ def main() -> int:
             for way, (jobs, threads) in ways.items():
                 rounds[way].append(batch(folder / "clips", folder / "out", jobs, threads, options.to))
     load.append(os.getloadavg()[0])
-    for name, value in first.items():
-        print(f"{name:<28}{value:>9.2f} s")
+    for name, lifted in first.items():
+        print(f"{name:<28}{min(lifted)[0]:>9.2f} s{min(used for _, used in lifted):>43.2f} processor s")
     best = {way: min(seconds for seconds, _ in values) for way, values in rounds.items()}
     for way, value in best.items():
         rate, used = options.clips / value, min(processor for _, processor in rounds[way])

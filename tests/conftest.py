@@ -7,12 +7,38 @@ import sys
 import tempfile
 from pathlib import Path
 
+import installed
 import pytest
+import without_torch
 
 # Before bpy is imported anywhere: a Blender of its own, which sees nothing of the user's settings and extensions.
 _resources = tempfile.TemporaryDirectory(prefix="poselift-blender-")
 (Path(_resources.name) / "config").mkdir()
-os.environ["BLENDER_USER_RESOURCES"] = _resources.name
+if "bpy" not in sys.modules:  # inside a Blender program, whoever started it has seen to that
+    os.environ["BLENDER_USER_RESOURCES"] = _resources.name
+if installed.HERE:
+    installed.use_extension()
+
+
+collect_ignore = installed.other_files() if installed.HERE else without_torch.files_that_import_it()
+
+
+def pytest_report_header():
+    said = [f"tested is what is installed, with {', '.join(installed.TESTS)}"] if installed.HERE else []
+    left_out = without_torch.files_that_import_it()
+    return [*said, f"torch is not installed; left out are {', '.join(left_out)}"] if left_out else said
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup():
+    with without_torch.skipping():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call():
+    with without_torch.skipping():
+        return (yield)
 
 
 @pytest.hookimpl(trylast=True)
@@ -40,6 +66,22 @@ def bpy():
     blender = pytest.importorskip("bpy")
     blender.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     return blender
+
+
+@pytest.fixture(scope="session")
+def python():
+    """A Python that has bpy and Poselift, to start a process of one's own. Skips inside a Blender program, which has none."""
+    if installed.IN_PROGRAM:
+        pytest.skip("starts a Python that has bpy as a module; this is a Blender program")
+    return sys.executable
+
+
+@pytest.fixture
+def blender_alone(tmp_path):
+    """The environment of a process whose Blender has settings of its own, and which finds no programs."""
+    (tmp_path / "resources" / "config").mkdir(parents=True)
+    needed = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}  # without it, Windows starts no Python
+    return {**needed, "BLENDER_USER_RESOURCES": str(tmp_path / "resources"), "PATH": ""}
 
 
 @pytest.fixture

@@ -133,9 +133,8 @@ def test_importing_the_package_loads_neither_blender_nor_torch() -> None:
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
-def test_registration_works_without_torch_and_loads_none(tmp_path: Path) -> None:
+def test_registration_works_without_torch_and_loads_none(blender_alone: dict[str, str]) -> None:
     """In real bpy: with torch impossible to import, and with torch there but left alone until it is needed."""
-    (tmp_path / "config").mkdir()
     for blocked in ("torch", "no_such_module"):
         code = (
             f"import sys; sys.modules[{blocked!r}] = None\n"
@@ -152,6 +151,6 @@ def test_registration_works_without_torch_and_loads_none(tmp_path: Path) -> None
             text=True,
             check=False,
             timeout=120,
-            env={"PATH": "", "BLENDER_USER_RESOURCES": str(tmp_path)},
+            env=blender_alone,
         )
         assert done.returncode == 0, done.stderr

@@ -134,6 +134,7 @@ def test_extrinsics_are_world_to_camera(tmp_path):
     across = np.cross(axis, [0.0, 0.0, 1.0])
     assert np.cross(across, camera.rotation @ across) @ axis > 0  # it turns the right way
     np.testing.assert_array_equal(camera.translation, SHIFT)
+    np.testing.assert_array_equal(camera.verticals, camera.rotation.T[[2, 1]])
 
 
 COLMAP = {
@@ -189,6 +190,7 @@ def test_a_stereo_pair_is_two_cameras_without_a_place(tmp_path):
     assert (first.intrinsics.fx, second.intrinsics.fx) == (1681.25, 3362.5)
     assert first.intrinsics.distortion == tuple(LENS) and second.intrinsics.distortion == ()
     assert first.rotation is None and second.translation is None
+    assert first.verticals == ()
 
 
 def test_a_fisheye_is_one(tmp_path):

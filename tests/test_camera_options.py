@@ -50,6 +50,17 @@ def test_a_calibration_gives_what_the_same_camera_by_hand_gives(clip, calibratio
         np.testing.assert_allclose(ours["joints_camera"], by_hand["joints_camera"], atol=1e-9)
 
 
+def test_the_calibrations_world_says_which_way_is_up(clip, calibration, tmp_path, capsys):
+    rotation = camera()[1]
+    with calibration.open("a", encoding="utf-8") as file:  # the last section is the clip's camera
+        file.write(f"rotation = {rotation.tolist()}\ntranslation = [0.0, 0.0, 5.0]\n")
+    given = ("--fps", 30, "--calibration", f"{calibration}:right")
+    status, report = lift(clip, tmp_path / "a.npz", capsys, *given)
+    assert status == 0 and any("which way is up" in note for note in report["notes"])
+    with np.load(tmp_path / "a.npz") as motion:
+        np.testing.assert_allclose(motion["camera_rotation"][0, :, 2], rotation[:, 2], atol=1e-6)
+
+
 def test_a_calibration_of_another_size_is_scaled_and_told(clip, calibration, tmp_path, capsys):
     given = ("--fps", 30, "--size", "3840x2160", "--calibration", f"{calibration}:right")
     status, report = lift(clip, tmp_path / "a.npz", capsys, *given)

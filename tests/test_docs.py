@@ -55,7 +55,8 @@ def test_all_blocks_are_tested_and_short():
 
 def test_the_reader_of_the_page_reads(tmp_path, monkeypatch):
     plain = module(tmp_path / "plain.py", "core/readers/plain.py", "poselift.core.readers")
-    known = eval(BLOCKS["core/readers/formats.py"], {"Format": formats.Format, "plain": plain})
+    monkeypatch.setitem(sys.modules, plain.__name__, plain)
+    known = eval(BLOCKS["core/readers/formats.py"], {"Format": formats.Format})
     monkeypatch.setitem(formats.FORMATS, known.name, known)
     rows = np.random.default_rng(0).uniform(0.1, 900, (6, 17, 3))
     rows[..., 2] = 0.9

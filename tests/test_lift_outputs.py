@@ -65,13 +65,16 @@ def test_a_template_names_each_clips_and_persons_file_and_endings_are_formats(bp
         (["a/Walk.json", "b/walk.json"], ["OUT/{name}.npz"], False, "same name"),
         (["a/x.json", "b/y.json"], ["OUT/one.npz"], False, "cannot become the one file"),
         (["a/x.json"], ["OUT/{name}.npz"], True, "{person}"),
+        (["a/x.json", "a/x.json"], ["OUT"], False, "same name"),
+        (["OUT/x.npz"], ["OUT"], False, "overwrite"),
         (["a/x.json"], ["OUT/x.obj"], False, "'.obj'"),
         (["a/x.json"], ["OUT/none/x.npz"], False, "does not exist"),
     ],
 )
 def test_outputs_that_would_be_one_file_or_cannot_be_are_refused(tmp_path, clips, outputs, several, words):
+    paths = [Path(clip.replace("OUT", str(tmp_path))) for clip in clips]
     with pytest.raises(OutputError) as caught:
-        plan([Path(c) for c in clips], [o.replace("OUT", str(tmp_path)) for o in outputs], [".npz"], None, several)
+        plan(paths, [output.replace("OUT", str(tmp_path)) for output in outputs], [".npz"], None, several)
     assert words in str(caught.value)
     assert written(tmp_path) == []
 
@@ -100,6 +103,9 @@ def test_a_lift_onto_the_users_rig_is_a_lift_and_then_a_retarget(bpy, clips, tmp
         assert (bpy.context.scene.frame_start, bpy.context.scene.frame_end) == (1, 12)
     assert len(curves[0]) > 40 and curves[0] == curves[1]
     assert main(["lift", clip, "-o", one, "--onto", str(tmp_path / "none.blend"), *CAMERA, "-q"]) == 2
+    before = rig.read_bytes()
+    assert main(["lift", clip, "-o", str(rig), "--onto", str(rig), *CAMERA, "-q"]) == 2
+    assert rig.read_bytes() == before
 
 
 def test_standard_output_has_the_report_alone_whatever_blender_prints(clips, tmp_path):
@@ -217,6 +223,18 @@ def test_two_runs_on_one_folder_do_not_disturb_each_other(clips, tmp_path):
     assert all(json.loads(line)["hashes"] for line in (out / NAME).read_text().splitlines())
     assert (out / "clip0.npz").read_bytes() == (out / "clip2.npz").read_bytes()
     assert main(["lift", str(batch), "-o", str(out), "--to", "npz", *CAMERA, "-q", "--resume"]) == 0
+
+
+def test_a_folder_may_be_its_own_output_and_be_lifted_again(clips, tmp_path):
+    pytest.importorskip("bpy")
+    for take in ("take1", "take2"):
+        shutil.copytree(clips / take / "walk", tmp_path / take)
+    command = program("lift", tmp_path, "-o", tmp_path, "--to", "npz,bvh", *CAMERA, "--resume")
+    for expected in ("0 clips are done already, 2 are left", "2 clips are done already, 0 are left"):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0 and expected in done.stderr and done.stdout == ""
+    quiet = subprocess.run([*command, "-q", "--height", "1.6"], capture_output=True, text=True, timeout=120, check=False)
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
 def test_messages_are_written_above_a_bar_and_the_bar_counts_clips(clips, tmp_path, monkeypatch, capsys):

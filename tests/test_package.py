@@ -14,6 +14,7 @@ from pathlib import Path
 import package as packaging
 import pytest
 from check_layers import BLENDER, imported_modules
+from versions import problems
 
 ROOT = Path(__file__).resolve().parent.parent
 MEGABYTE = 1_000_000
@@ -21,9 +22,10 @@ MEGABYTE = 1_000_000
 
 @pytest.fixture(scope="module")
 def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The zip, built and validated by Blender's tool."""
+    """The slim zip, built and validated by Blender's tool."""
     folder = tmp_path_factory.mktemp("package")
-    return packaging.package(folder / "dist", folder / "build")
+    [path] = packaging.package(folder / "dist", folder / "build")
+    return path
 
 
 def _toml(path: str) -> dict:
@@ -65,33 +67,29 @@ def test_every_module_in_the_zip_imports_what_blender_has_or_the_zip_brings(exte
 
 
 def test_the_same_sources_give_the_same_bytes(extension: Path, tmp_path: Path) -> None:
-    again = packaging.package(tmp_path / "dist", tmp_path / "build")
+    [again] = packaging.package(tmp_path / "dist", tmp_path / "build")
     assert again.name == extension.name
     assert again.read_bytes() == extension.read_bytes()
 
 
-def test_wheels_are_added_before_the_manifests_tables() -> None:
-    text = 'id = "a"\ntags = [\n  "b",\n]\n\n[permissions]\nfiles = "c"\n'
-    added = tomllib.loads(packaging.with_wheels(text, ["x-1-py3-none-any.whl"]))
-    assert added == {**tomllib.loads(text), "wheels": ["./wheels/x-1-py3-none-any.whl"]}
+def test_entries_are_set_in_place_or_before_the_manifests_tables() -> None:
+    text = 'id = "a"\nblender_version_min = "4.2.0"\ntags = [\n  "b",\n]\n\n[permissions]\nfiles = "c"\n'
+    entries = {"wheels": ["./wheels/x-1-py3-none-any.whl"], "blender_version_min": "5.1.0"}
+    assert tomllib.loads(packaging.with_entries(text, entries)) == {**tomllib.loads(text), **entries}
     with pytest.raises(packaging.PackagingError, match="lists wheels itself"):
-        packaging.with_wheels('wheels = ["y.whl"]\n', [])
+        packaging.with_entries('wheels = ["y.whl"]\n', {})
 
 
 def test_a_manifest_that_blender_refuses_is_an_error_and_leaves_no_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packaging, "with_wheels", lambda manifest, wheels: manifest.replace('"4.2.0"', '"four"'))
+    monkeypatch.setattr(packaging, "with_entries", lambda manifest, entries: manifest.replace('"4.2.0"', '"four"'))
     with pytest.raises(packaging.PackagingError, match="Blender's tool refuses to build"):
         packaging.package(tmp_path / "dist", tmp_path / "build")
     assert not list(tmp_path.glob("dist/*"))
 
 
 def test_one_version_everywhere() -> None:
-    version = _toml("pyproject.toml")["project"]["version"]
-    newest = re.search(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
-    assert _toml("blender_manifest.toml")["version"] == version
-    assert newest is not None
-    assert newest[1] == version
-    assert importlib.metadata.version("poselift") == version
+    assert problems() == []
+    assert importlib.metadata.version("poselift") == _toml("blender_manifest.toml")["version"]
 
 
 def test_one_tqdm_for_the_tests_and_for_the_zip() -> None:
@@ -156,11 +154,12 @@ print("done")
 """
 
 
-def test_a_real_blender_installs_enables_and_disables_the_zip(extension: Path, tmp_path: Path) -> None:
-    (tmp_path / "config").mkdir()
+def test_a_real_blender_installs_enables_and_disables_the_zip(
+    extension: Path, tmp_path: Path, blender_alone: dict[str, str]
+) -> None:
     done = subprocess.run(
         [sys.executable, "-I", "-c", INSTALL, str(extension)],
-        env={"BLENDER_USER_RESOURCES": str(tmp_path), "PATH": ""},
+        env=blender_alone,
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Registering and unregistering: complete, repeatable, and cheap."""
 
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +82,24 @@ def test_a_registration_that_breaks_halfway_leaves_nothing(bpy, monkeypatch):
     poselift.unregister()
 
 
+def test_a_copy_from_another_repository_stands_back_and_leaves_the_first_whole(addon, capsys):
+    file = Path(poselift.__file__)
+    spec = importlib.util.spec_from_file_location("other_repository", file, submodule_search_locations=[str(file.parent)])
+    copy = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = copy
+    spec.loader.exec_module(copy)
+    before = classes(addon)
+    copy.register()
+    assert "enabled already" in capsys.readouterr().err
+    copy.unregister()
+    assert classes(addon) == before and hasattr(addon.types.Scene, "poselift") and len(menu_entries(addon)) == 1
+    poselift.unregister()
+    copy.register()
+    assert hasattr(addon.types.Scene, "poselift")
+    copy.unregister()
+    assert not hasattr(addon.types.Scene, "poselift")
+
+
 def test_settings_survive_in_the_file(addon, tmp_path):
     from poselift.operators.settings import people_of
 
@@ -98,7 +118,7 @@ def test_settings_survive_in_the_file(addon, tmp_path):
     assert settings.actor_height == pytest.approx(1.5)
 
 
-def test_blender_exits_where_poselift_was_left_registered_and_the_exit_hook_runs():
+def test_blender_exits_where_poselift_was_left_registered_and_the_exit_hook_runs(python):
     code = "import atexit, bpy, poselift; poselift.register(); atexit.register(poselift.unregister)"
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([python, "-P", "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -75,6 +75,62 @@ def test_what_is_no_humanoid_is_refused_with_the_reason():
         auto_map(rig_of(renamed))
 
 
+def chain_of(name, parent, points):
+    """Rows of bones from point to point, the first on a parent."""
+    points = np.array(points, float)
+    return [
+        (f"{name}{i}", f"{name}{i - 1}" if i else parent, points[i], points[i + 1]) for i in range(len(points) - 1)
+    ]  # fmt: skip
+
+
+def dressed_rows(names):
+    """Rows of a human with a tail, wings larger than its arms, a cape down to the floor, a skirt and long hair."""
+    rig = human_rig(names, arms=40.0)
+    rows = [(rig.names[i], rig.names[p] if p >= 0 else None, rig.heads[i], rig.tails[i]) for i, p in enumerate(rig.parents)]
+    chest = names[max(role for role in names if role.startswith("spine."))]
+    rows += chain_of("x", names["hips"], [(0, 0.1, 0.9), (0, 0.3, 0.8), (0, 0.5, 0.5), (0, 0.7, 0.1)])
+    for letter, s in (("y", 1), ("z", -1)):
+        rows += chain_of(
+            f"{letter}w", chest, [(0.05 * s, 0.1, 1.4), (0.5 * s, 0.2, 1.6), (1.1 * s, 0.3, 1.5), (1.6 * s, 0.3, 1.2)]
+        )
+        rows += chain_of(
+            f"{letter}c", chest, [(0.1 * s, 0.1, 1.4), (0.15 * s, 0.15, 0.9), (0.18 * s, 0.2, 0.4), (0.2 * s, 0.2, 0.0)]
+        )
+        rows += chain_of(
+            f"{letter}s",
+            names["hips"],
+            [(0.15 * s, 0.05, 0.95), (0.2 * s, 0.05, 0.6), (0.22 * s, 0.05, 0.3), (0.25 * s, 0, 0.05)],
+        )
+        rows += chain_of(
+            f"{letter}h", names["head"], [(0.08 * s, 0.05, 1.7), (0.1 * s, 0.1, 1.4), (0.1 * s, 0.1, 1.1), (0.1 * s, 0.1, 0.9)]
+        )
+    return rows
+
+
+@pytest.mark.parametrize("names", [NONSENSE, FAMILIES["mixamo"], FAMILIES["plain"]])
+def test_humans_with_tails_wings_capes_skirts_and_hair_are_humans(names):
+    found = auto_map(rig_of(dressed_rows(names)))
+    assert {role: found.bones.get(role) for role in names} == names
+
+
+def test_a_hunched_body_is_human_and_one_that_lies_is_none():
+    for lean, human in ((40.0, True), (65.0, False)):
+        rig = human_rig(NONSENSE)
+        away = np.radians(lean)
+        turn = np.array([[1, 0, 0], [0, np.cos(away), np.sin(away)], [0, -np.sin(away), np.cos(away)]])
+        hips = rig.heads[0]
+        legs = {rig.index(NONSENSE[f"{part}.{s}"]) for part in ("thigh", "shin", "foot", "toe") for s in "LR"}
+        rows = []
+        for i, parent in enumerate(rig.parents):
+            points = [p if i in legs else hips + turn @ (p - hips) for p in (rig.heads[i], rig.tails[i])]
+            rows.append((rig.names[i], rig.names[parent] if parent >= 0 else None, *points))
+        if human:
+            assert auto_map(rig_of(rows)).bones["hips"] == NONSENSE["hips"]
+        else:
+            with pytest.raises(RigError, match="no humanoid"):
+                auto_map(rig_of(rows))
+
+
 def test_a_mapping_that_is_no_bodys_is_refused():
     rig = human_rig()
     good = auto_map(rig).bones
@@ -124,7 +180,8 @@ def test_a_preset_comes_back_as_it_was(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "no JSON"), ("[" * 100000, "no JSON"), ("[]", "no mapping"), ('{"kind": "other"}', "no mapping"),
+        ("", "not complete JSON"), ("[" * 100000, "nested too deeply"), ("[]", "no mapping"),
+        ('{"kind": "other"}', "no mapping"),
         ('{"kind": "poselift bone map", "version": 9, "bones": {}}', "version 9"),
         ('{"kind": "poselift bone map", "version": 1, "bones": {}}', "give a table"),
         ('{"kind": "poselift bone map", "version": 1, "bones": {"tail": "x"}}', "no role"),
@@ -139,6 +196,9 @@ def test_a_damaged_preset_is_told_as_such(tmp_path, text, reason):
         load_map(path)
     with pytest.raises(ReadError, match="cannot be read"):
         load_map(tmp_path / "missing.json")
+    path.write_bytes(b" " * 1_000_001)
+    with pytest.raises(ReadError, match="larger than"):
+        load_map(path)
 
 
 def test_roles_are_names_of_a_body():

@@ -113,14 +113,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(archive, tmp_path
     for stage, step in (("teacher", 5), ("student", 4)):
         checkpoint = tmp_path / f"{stage}.checkpoint"
         trainer = Trainer(source, config, replace(settings, checkpoint=checkpoint), CPU)
-        original = trainer._save_checkpoint
+        original = trainer.save_state
 
         def save_and_die(original=original, trainer=trainer, stage=stage, step=step):
             original()
             if trainer.stage == stage and trainer.step >= step:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(trainer, "_save_checkpoint", save_and_die)
+        monkeypatch.setattr(trainer, "save_state", save_and_die)
         with pytest.raises(KeyboardInterrupt):
             trainer.run()
         torch.rand(7)  # the resumed run must not depend on what this process drew since

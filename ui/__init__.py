@@ -14,29 +14,32 @@ def register() -> None:
         return
     import bpy
 
-    from . import panel, preferences, retarget_panel, source_panel
+    from . import panel, preferences, retarget_panel, source_panel, training_panel, weights_menu
 
     try:
-        for part in (*preferences.CLASSES, *source_panel.CLASSES, *panel.CLASSES, *retarget_panel.CLASSES):
+        modules = (preferences, weights_menu, source_panel, panel, retarget_panel, training_panel)
+        for part in (part for module in modules for part in module.CLASSES):
             bpy.utils.register_class(part)
             _registered.append(part)
     except BaseException:
         unregister()
         raise
-    _use_environment()
+    _use_preferences()
 
 
-def _use_environment() -> None:
-    """Look for PyTorch in the environment that the preferences name."""
+def _use_preferences() -> None:
+    """Look for PyTorch in the environment that the preferences name, and for weights in their folder."""
     import bpy
 
     from .. import __package__ as package
+    from ..operators import weights_place
     from ..operators.torch_place import activate
 
     context: Any = bpy.context
     addon = context.preferences.addons.get(str(package))
     if addon is not None and addon.preferences is not None:
         activate(addon.preferences.environment)
+        weights_place.activate()
 
 
 def unregister() -> None:

@@ -18,6 +18,7 @@ from ..operators.torch_hint import POSELIFT_OT_copy_torch_command
 from ..operators.torch_install import POSELIFT_OT_install_torch
 from .sidebar import SidebarPanel, properties
 from .text import wrapped
+from .weights_menu import draw_weights
 
 
 class POSELIFT_PT_lift(SidebarPanel, bpy.types.Panel):
@@ -44,7 +45,7 @@ class POSELIFT_PT_lift(SidebarPanel, bpy.types.Panel):
         column.prop(settings, "lens")
         if settings.lens in ("FOV", "FILE"):
             column.prop(settings, "fov" if settings.lens == "FOV" else "calibration")
-        column.prop(settings, "weights")
+        draw_weights(column, settings.weights, "SCENE")
         column.prop(settings, "device")
         for name in ("rest", "bone_names", "thin"):
             column.prop(settings, name)

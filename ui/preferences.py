@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The extension's preferences: PyTorch (what is there, three ways to get it), and where to compute."""
+"""The extension's preferences: PyTorch (what is there, three ways to get it), and weights."""
 
 # No postponed annotations here: Blender reads the properties from the classes' annotations.
 from typing import Any
@@ -14,6 +14,7 @@ from ..operators.torch_install import KINDS, POSELIFT_OT_install_torch, POSELIFT
 from ..operators.torch_state import POSELIFT_OT_find_devices, POSELIFT_OT_use_environment, devices, where_from
 from .sidebar import properties
 from .text import wrapped
+from .weights_menu import draw_weights
 
 
 class PoseliftPreferences(bpy.types.AddonPreferences):
@@ -31,9 +32,21 @@ class PoseliftPreferences(bpy.types.AddonPreferences):
         subtype="DIR_PATH",
     )
 
+    weights_folder: bpy.props.StringProperty(
+        name="Weights Folder",
+        description="Folder of the weights that you train; empty for the one that Blender keeps for Poselift",
+        subtype="DIR_PATH",
+    )
+    default_weights: bpy.props.StringProperty(
+        name="Default Weights", description="What scenes lift with that name no weights; empty for Poselift's own"
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw torch's state, then the ways to have it."""
+        """Draw the weights' folder, torch's state, then the ways to have it."""
         layout = properties(self)
+        draw_weights(layout, self.default_weights, "PREFERENCES")
+        layout.prop(self, "weights_folder")
+        layout.separator()
         header = layout.column(align=True)
         if has_torch():
             header.label(text=f"PyTorch {where_from()}", icon="CHECKMARK")

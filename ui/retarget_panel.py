@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from ..core.rig.roles import REQUIRED
+from ..operators.export import POSELIFT_OT_export
 from ..operators.retarget import (
     POSELIFT_OT_load_bone_map,
     POSELIFT_OT_map_bones,
@@ -74,9 +75,11 @@ class POSELIFT_PT_retarget(SidebarPanel, bpy.types.Panel):
         value = scale.row()
         value.active = settings.use_scale
         value.prop(settings, "scale", text="")
+        options.prop(settings, "thin")
         large = layout.row()
         large.scale_y = 1.5
         large.operator(POSELIFT_OT_retarget.bl_idname, icon="CON_ARMATURE")
+        layout.operator(POSELIFT_OT_export.bl_idname, text="Export for Engines…", icon="EXPORT")
         result = layout.column(align=True)
         for note in filter(None, settings.result.split("\n")):
             for number, line in enumerate(wrapped(context, note, 2)):

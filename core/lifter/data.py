@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ReadError
 from ..skeleton import Skeleton
 from .config import LifterConfig
+from .evaluation.clips import read_clips
 from .prepare import SIZE_WINDOW_SECONDS
 from .views import Corruption, random_views
 
@@ -206,28 +206,20 @@ class Capture(NamedTuple):
 
 
 def read_motion_capture(path: Path, skeleton: Skeleton) -> Capture:
-    """Read root-relative poses, a drawing weight for each frame, and the takes.
+    """Read root-relative poses, a drawing weight for each frame, and the takes: runs of frames in which every joint is known.
 
-    Raises `ReadError` where the file is no such archive or lacks joints of the skeleton.
+    Raises `ReadError` where the file is no such archive, is damaged, or lacks joints of the skeleton.
     """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            names = [str(n) for n in data["joint_names"]]
-            missing = [n for n in skeleton.joint_names if n not in names]
-            if missing:
-                raise ReadError(f"lacks the joints {', '.join(missing)} of '{skeleton.name}'.", path)
-            columns = [names.index(n) for n in skeleton.joint_names]
-            poses = (data["pos"][:, columns] * np.float32(data["quant"])).astype(np.float32)
-            start, category = data["start"].astype(np.int64), data["category"]
-            fps = float(data["fps"]) if "fps" in data.files else 30.0
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ReadError(f"is not a motion-capture archive ({error}).", path) from error
-    lengths = np.diff(start)
-    _, inverse, counts = np.unique(np.repeat(category, lengths), return_inverse=True, return_counts=True)
+    clips = read_clips(path, skeleton)
+    takes = [(clip.joints[piece], clip.category) for clip in clips for piece in clip.pieces()]
+    lengths = np.array([len(joints) for joints, _ in takes])
+    ends = np.cumsum(lengths)
+    categories = np.repeat([category for _, category in takes], lengths)
+    _, inverse, counts = np.unique(categories, return_inverse=True, return_counts=True)
     return Capture(
-        poses - poses[:, skeleton.root : skeleton.root + 1],
+        np.concatenate([(joints - joints[:, skeleton.root, None]).astype(np.float32) for joints, _ in takes]),
         1 / np.sqrt(counts[inverse]),
-        np.repeat(start[:-1], lengths),
-        np.repeat(start[1:] - 1, lengths),
-        fps,
+        np.repeat(ends - lengths, lengths),
+        np.repeat(ends - 1, lengths),
+        clips[0].fps,
     )

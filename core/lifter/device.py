@@ -41,8 +41,8 @@ def threads_for(frames: int) -> Iterator[None]:
     """Have torch use as many threads as a track of so many frames keeps busy, and as many as before afterwards.
 
     A short track is thousands of small steps, at each of which threads wait for each other, busily: eight clips of 300
-    frames took 11.5 s of processor time with two threads and 6.9 s with one. It also makes a clip's result the same in one
-    process and in several, to the last bit.
+    frames took 11.5 s of processor time with two threads and 6.9 s with one. It also makes a short clip's result the same in
+    one process and in several, to the last bit.
     """
     import torch
 

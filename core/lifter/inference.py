@@ -62,8 +62,11 @@ class Lifter:
         """Build the networks. Raises `WeightsError` where the arrays do not fit the configuration."""
         self.weights, self.device = weights, device
         config, skeleton = weights.config, weights.skeleton
-        self.teacher = Teacher(config.teacher, skeleton, config.distance, config.aware)
-        self.student = Student(config.student, skeleton, config.distance, config.aware)
+        try:
+            self.teacher = Teacher(config.teacher, skeleton, config.distance, config.aware)
+            self.student = Student(config.student, skeleton, config.distance, config.aware)
+        except (TypeError, ValueError, RuntimeError, MemoryError) as error:  # RuntimeError: torch's, of too little memory
+            raise WeightsError(f"weights '{weights.name}': no network can be built from its configuration.") from error
         for prefix, network in (("teacher", self.teacher), ("student", self.student)):
             load_network(weights, prefix, network)
             network.to(device).eval()

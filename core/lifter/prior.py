@@ -76,9 +76,10 @@ class Critic(nn.Module):
 
 
 class Prior(nn.Module):
-    """The critic and the body's learned proportions, trained beside the teacher; not needed after training."""
+    """The critic and the body's learned proportions, trained beside the teacher; not needed after training.
 
-    steps: Tensor
+    `steps` counts those that were taken, of which the critic has the first `warm_steps` for itself.
+    """
 
     def __init__(self, config: PriorConfig, skeleton: Skeleton) -> None:
         super().__init__()
@@ -89,13 +90,12 @@ class Prior(nn.Module):
         self.mirror = [self.ends.index(int(skeleton.mirror[c])) if int(skeleton.mirror[c]) in self.ends else i
                        for i, c in enumerate(self.ends)]  # fmt: skip
         self.midpoints = [tuple(skeleton.index(name) for name in names) for names in skeleton.midpoints]
-        self.warm_steps = 0
-        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+        self.steps, self.warm_steps = 0, 0
 
     @property
     def warming(self) -> bool:
         """Whether the critic alone learns yet."""
-        return int(self.steps) < self.warm_steps
+        return self.steps < self.warm_steps
 
     @torch.no_grad()
     def fit_lengths(self, pose: Tensor) -> None:
@@ -112,7 +112,7 @@ class Prior(nn.Module):
         of_real = self.critic(seen, real.observed, real.gap)
         of_fake = self.critic(shown.detach(), fake.observed, fake.gap)
         loss = nn.functional.softplus(-of_real).mean() + nn.functional.softplus(of_fake).mean()
-        if config.penalty and int(self.steps) % PENALTY_EVERY == 0:
+        if config.penalty and self.steps % PENALTY_EVERY == 0:
             loss = loss + PENALTY_EVERY * config.penalty * self._penalty(real, seen)
         self.steps += 1
         return {"views": config.critic * nn.functional.softplus(-judged).mean(), "critic": loss}

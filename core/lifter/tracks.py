@@ -46,9 +46,20 @@ def open_source(
     """
     if len(paths) == 1 and is_motion_capture(paths[0]):
         return MotionCapture(paths[0], skeleton, config, device)
+    tracks = [t for path in paths for clip in find_clips(path) for t in read(clip, file_format=file_format, layout=layout)]
+    return source_of(tracks, skeleton, config, device, start)
+
+
+def source_of(
+    tracks: Sequence[KeypointTrack],
+    skeleton: Skeleton,
+    config: LifterConfig,
+    device: torch.device,
+    start: Weights | None = None,
+) -> Tracks:
+    """Make training data of 2D tracks. Raises `TrackError`, and `SettingsError` where the configuration needs 3D."""
     if config.teacher_stage.supervised or config.student_stage.supervised:
         raise SettingsError(f"the preset '{config.preset}' needs 3D motion capture; 2D tracks train with the preset '2d-only'.")
-    tracks = [t for path in paths for clip in find_clips(path) for t in read(clip, file_format=file_format, layout=layout)]
     return Tracks.of(tracks, skeleton, config, device, start)
 
 

@@ -144,6 +144,8 @@ class Trainer:
     def begin(self, stage: str, step: int = 0) -> None:
         """Get ready to train a stage from a step on, with a new optimiser."""
         self.stage, self.step = stage, step
+        if self.prior is not None:
+            self.prior.steps = self.step_of("teacher")
         self._share = self.ranks.share_of(self.stage_config.batch)
         losses = StageLosses(self)
         self._frames = losses.frames
@@ -190,7 +192,7 @@ class Trainer:
         if stage != self.stage:
             self.begin(stage)
         self._run_stage(progress)
-        self._save_checkpoint()
+        self.save_state()
 
     def weights(self, name: str | None = None) -> Weights:
         """Return the networks as they are, canonical frame and mirror calibrated, with the data's statistics."""
@@ -217,7 +219,7 @@ class Trainer:
             now = time.monotonic()
             meter.show(terms, now, self.step == total)
             if self._agreed(now - saved > self.settings.checkpoint_seconds):
-                self._save_checkpoint()
+                self.save_state()
                 saved = now
         if self.start is None:
             self._estimate_norms()
@@ -295,7 +297,8 @@ class Trainer:
             "number of processes": self.ranks.size,
         }
 
-    def _save_checkpoint(self) -> None:
+    def save_state(self) -> None:
+        """Write the checkpoint, where the settings name one; all processes make this call. Between two steps only."""
         path = self.settings.checkpoint
         if path is None:
             return
@@ -326,7 +329,8 @@ class Trainer:
             self.teacher.load_state_dict(state["teacher"])
             self.student.load_state_dict(state["student"])
             if self.prior is not None:
-                self.prior.load_state_dict(state["prior"])
+                # Earlier checkpoints counted the steps once more, in here.
+                self.prior.load_state_dict({name: value for name, value in state["prior"].items() if name != "steps"})
             self.begin(str(state["stage"]), int(state["step"]))
             self.optimiser.load_state_dict(state["optimiser"])
             self._set_random_states({name: states[self.ranks.rank] for name, states in state["random"].items()})

@@ -5,22 +5,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import PoseliftError, WeightsError
+from ..errors import WeightsError
 from ..output import save_npz
 from ..skeleton import Skeleton
 from .config import LifterConfig
 
 VERSION = 2
 FOLDER = Path(__file__).parent / "trained"
+ENVIRONMENT = "POSELIFT_WEIGHTS"
+"""Environment variable with the folder of a user's own weights, where nothing else says it (`use_folder`)."""
+LARGEST = 1 << 30
+"""Bytes that a weights file may unpack to: ours have 15 million."""
+WIDEST = 1 << 14
+"""Largest number of channels that a file's networks may have: ours have 1024."""
 _SCALE = ".scale"
 DEFAULT = "human17-3d-anchored"
+_own: list[Path] = []
 
 
 @dataclass(frozen=True)
@@ -43,15 +52,55 @@ class Weights:
         return {key[len(prefix) + 1 :]: value for key, value in self.arrays.items() if key.startswith(prefix + ".")}
 
 
-def available(folder: Path = FOLDER) -> list[str]:
+@dataclass(frozen=True)
+class About:
+    """What a weights file says about itself, its arrays unread."""
+
+    name: str
+    preset: str
+    skeleton: str
+    notes: dict[str, Any]
+
+
+def use_folder(folder: Path | None) -> None:
+    """Look for the user's own weights in a folder, which need not exist; in that of the environment for None."""
+    _own[:] = [] if folder is None else [folder]
+
+
+def own_folder() -> Path | None:
+    """Return the folder of the user's own weights; None where nobody named one."""
+    named = os.environ.get(ENVIRONMENT)
+    return _own[0] if _own else Path(named).expanduser() if named else None
+
+
+def shipped() -> list[str]:
     """Return the names of the weights that come with Poselift, the default first."""
-    names = sorted(path.stem for path in folder.glob("*.npz"))
-    return sorted(names, key=lambda name: name != DEFAULT)
+    return sorted(_names(FOLDER), key=lambda name: name != DEFAULT)
+
+
+def own() -> list[str]:
+    """Return the names of the user's own weights, by their files; those that are named as shipped ones do not count."""
+    folder = own_folder()
+    return [name for name in _names(folder) if not (FOLDER / f"{name}.npz").is_file()] if folder is not None else []
+
+
+def available() -> list[str]:
+    """Return the names of all weights: those that come with Poselift, the default first, then the user's own."""
+    return shipped() + own()
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(path.stem for path in folder.glob("*.npz") if not path.name.startswith("."))
+    except OSError:  # a folder that may not be read, or a drive that is gone
+        return []
 
 
 def find(name_or_path: str) -> Path:
     """Return the file of named weights, or of a path. Raises `WeightsError` naming what there is."""
-    for path in (FOLDER / f"{name_or_path}.npz", Path(name_or_path).expanduser()):
+    folder = own_folder()
+    places = [FOLDER / f"{name_or_path}.npz", *([folder / f"{name_or_path}.npz"] if folder is not None else [])]
+    for path in (*places, Path(name_or_path).expanduser()):
         if path.is_file():
             return path
     raise WeightsError(f"there are no weights '{name_or_path}'; known are {', '.join(available()) or 'none'}, or give a file.")
@@ -77,8 +126,13 @@ def save(weights: Weights, path: Path) -> None:
 
 
 def load(path: Path) -> Weights:
-    """Read a weights file. Raises `WeightsError` where it is missing, damaged, newer than this version, or no such file."""
+    """Read a weights file, executing nothing.
+
+    Raises `WeightsError` where it is missing, damaged, newer than this version, no such file, or made to do harm: what it
+    holds must be finite, of a sensible size, and fit its own skeleton.
+    """
     try:
+        _check_size(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             header = json.loads(str(data["header"]))
             arrays = {key: data[key] for key in data.files if key != "header"}
@@ -87,17 +141,50 @@ def load(path: Path) -> Weights:
         if header["checksum"] != _checksum(arrays):
             raise WeightsError(f"{path} is damaged: its checksum does not match; get it again.")
         floats = {key: _restored(key, arrays) for key in arrays if not key.endswith(_SCALE)}
-        return Weights(
-            str(header["name"]),
-            LifterConfig.from_dict(header["config"]),
-            Skeleton.from_dict(header["skeleton"]),
-            floats,
-            dict(header["notes"]),
-        )
+        config, skeleton = LifterConfig.from_dict(header["config"]), Skeleton.from_dict(header["skeleton"])
+        _check_plausible(config, skeleton, floats)
+        return Weights(str(header["name"]), config, skeleton, floats, dict(header["notes"]))
     except WeightsError:
         raise
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile, EOFError, PoseliftError) as error:
-        raise WeightsError(f"{path} is not a Poselift weights file ({error}).") from error
+    except Exception as error:  # what the bytes of a foreign file make NumPy, zip and JSON raise has no common base
+        raise WeightsError(f"{path} is not a Poselift weights file ({error or type(error).__name__}).") from error
+
+
+def about(path: Path) -> About:
+    """Return what a weights file says about itself, without its arrays. Raises `WeightsError` where it is no such file."""
+    try:
+        _check_size(path)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            header = json.loads(str(data["header"]))
+        preset, skeleton = header["config"]["preset"], header["skeleton"]["name"]
+        return About(str(header["name"]), str(preset), str(skeleton), dict(header["notes"]))
+    except Exception as error:  # as in `load`
+        raise WeightsError(f"{path} is not a Poselift weights file ({error or type(error).__name__}).") from error
+
+
+def _check_size(path: Path) -> None:
+    """Raise `ValueError` where an archive would unpack to more than weights ever need."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > LARGEST:
+        raise ValueError(f"it unpacks to {size / 1e9:.1f} GB")
+
+
+def _check_plausible(config: LifterConfig, skeleton: Skeleton, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise `ValueError` where the networks could not be built, or would compute nothing."""
+    sizes = [value for part in (config.teacher, config.student) for value in astuple(part) if type(value) is int]
+    if any(not 0 < size <= WIDEST for size in sizes) or max(config.teacher.blocks, config.student.blocks) > len(arrays):
+        raise ValueError("its networks have no possible size")
+    if not (isinstance(config.distance, int | float) and 0 < config.distance < 1e6):
+        raise ValueError(f"a camera distance of {config.distance} is impossible")
+    joints = 2 * len(skeleton)
+    shapes = {"mean": (joints,), "covariance": (joints, joints), "edges": (len(skeleton.edges),)}
+    for name, shape in shapes.items():
+        if arrays[f"statistics.{name}"].shape != shape:
+            raise ValueError(f"its statistics do not fit the {len(skeleton)} joints of its skeleton")
+    for key, array in arrays.items():
+        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+            raise ValueError(f"'{key}' holds what is no number")
 
 
 def _halved(key: str, array: np.ndarray) -> bool:

@@ -35,7 +35,11 @@ TILT = np.radians(6)
 """How far the first guess of up is trusted: the body's own uprightness varies by 4 degrees on the training data's clips."""
 UNEVEN = 0.04
 """Metres by which the heights of standing feet differ, at usual height."""
+OUTLYING = 3.0
+"""Times as much, from where on a height counts half or less. Were it once, what the first guess slopes by would look like
+outliers, and the slope would stay."""
 STEPS = 8
+PLACES = 200
 
 
 def feet_of(skeleton: Skeleton) -> tuple[int, ...]:
@@ -95,7 +99,7 @@ def fit_floor(
     for _ in range(STEPS):
         # Where the first guess slopes, a long way's feet lie far off: what counts as near shrinks from all to the floor's own.
         off = np.abs(points @ normal - lift - level)
-        spread = max(UNEVEN * size, min(0.5 * spread, weighted_quantile(off, weight, 0.95)))
+        spread = max(OUTLYING * UNEVEN * size, min(0.5 * spread, weighted_quantile(off, weight, 0.95)))
         each = min(1.0, 2 / fps) / (UNEVEN * size) ** 2
         robust = each * weight / (1 + (off / spread) ** 2) ** 2
         # The tilt turns about the feet's middle, so that slope and level do not mix.
@@ -114,6 +118,13 @@ def weighted_quantile(values: Array, weights: Array, share: float = 0.5) -> floa
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     return float(values[order][min(np.searchsorted(total, share * total[-1]), len(values) - 1)])
+
+
+def most_common(values: Array, weights: Array, spread: float) -> float:
+    """Return where most of the weight of (N,) values lies within about `spread`: the highest place of a kernel density."""
+    places = np.linspace(values.min(), values.max(), PLACES)
+    near = np.exp(-0.5 * ((places[:, None] - values) / spread) ** 2)
+    return float(places[(near @ weights).argmax()])
 
 
 def size_of(height: float) -> float:

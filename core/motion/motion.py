@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..camera import Intrinsics
 from ..output import save_npz
 from ..report import Report
-from ..skeleton import Skeleton
+from ..skeleton import HUMAN17, HUMAN23, Skeleton
 
 Array = NDArray[np.float64]
 
@@ -36,6 +36,8 @@ class Motion:
     contacts: (T, F) which of the skeleton's feet (`Skeleton.stature`) stand on the floor; no columns where it has none.
     evidence: (T,) which frames show the person; in the others the pose is carried over time. Empty where nobody said.
     floor: metres, the z of the floor in the world: 0 unless the world is that of a camera of the user's own.
+    hands: (T, 6, 3) the knuckles that `HUMAN23` has beyond `HUMAN17`, in its order, world frame, metres; NaN where a hand was
+    not seen. No rows where none ever was.
     """
 
     skeleton: Skeleton
@@ -61,9 +63,15 @@ class Motion:
     contacts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
     evidence: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     floor: float = 0.0
+    hands: Array = field(default_factory=lambda: np.zeros((0, len(HUMAN23) - len(HUMAN17), 3)))
 
     def __len__(self) -> int:
         return len(self.times)
+
+    @property
+    def body(self) -> tuple[Skeleton, Array, Array]:
+        """What an armature is made of: skeleton, joints (T, J, 3) in the world, bone lengths (J,); hands included."""
+        return with_hands(self.skeleton, self.joints_world, self.bone_lengths, self.hands)
 
     def save(self, path: Path) -> None:
         """Write the design's motion `.npz`. Raises `OutputError`."""
@@ -94,4 +102,15 @@ class Motion:
             "reprojection_error": self.reprojection_error,
             "contacts": self.contacts,
             "evidence": self.evidence,
+            **({"hands": self.hands} if len(self.hands) else {}),
         }
+
+
+def with_hands(skeleton: Skeleton, joints: Array, lengths: Array, hands: Array) -> tuple[Skeleton, Array, Array]:
+    """Return a body (skeleton, joints (T, J, 3), lengths (J,)) with its hands' knuckles (T, 6, 3), where there are any."""
+    if not len(hands):
+        return skeleton, joints, lengths
+    wrists = joints[:, list(HUMAN23.parents[len(HUMAN17) :])]
+    away = np.linalg.norm(hands - wrists, axis=-1)
+    reach = [float(np.median(column[np.isfinite(column)])) if np.isfinite(column).any() else np.nan for column in away.T]
+    return HUMAN23, np.concatenate([joints, hands], 1), np.concatenate([lengths, reach])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,7 +49,9 @@ class Detections:
         return Detections(self.keypoints[keep], self.scores[keep], self.frames[keep], self.length, identities)
 
     def first_joints(self, count: int | None) -> Detections:
-        """Return the detections with their first joints only, uncopied; all of them where `count` is None."""
+        """Return the detections with their first joints only, uncopied; itself where these are all, or `count` is None."""
+        if count is None or count >= self.scores.shape[1]:
+            return self
         return Detections(self.keypoints[:, :count], self.scores[:, :count], self.frames, self.length, self.identities)
 
     @cached_property
@@ -72,35 +75,50 @@ class Detections:
         out = np.zeros((len(self), 3))
         for at in range(0, len(self), _SHAPES):
             # Joints first and detections last: NumPy reduces along a short last axis five times slower.
-            keypoints = np.ascontiguousarray(np.moveaxis(self.keypoints[at : at + _SHAPES], 0, -1))
+            keypoints = np.moveaxis(self.keypoints[at : at + _SHAPES], 0, -1).copy()
             scores = np.ascontiguousarray(self.scores[at : at + _SHAPES].T)
-            seen = (scores > 0)[:, None]
-            extent = np.where(seen, keypoints, -np.inf).max(0) - np.where(seen, keypoints, np.inf).min(0)
-            extent[~np.isfinite(extent)] = 0.0
-            out[at : at + _SHAPES, 2] = np.hypot(*extent)
-            weighted = (np.where(seen, keypoints, 0.0) * scores[:, None]).sum(0)
+            extent = np.fmax.reduce(keypoints, 0) - np.fmin.reduce(keypoints, 0)
+            out[at : at + _SHAPES, 2] = np.nan_to_num(np.hypot(*extent))
+            np.copyto(keypoints, 0.0, where=~(scores > 0)[:, None])
+            weighted = np.einsum("jcn,jn->cn", keypoints, scores)
             out[at : at + _SHAPES, :2] = (weighted / np.maximum(scores.sum(0), 1e-9)).T
         return out
 
 
-def rank_in_frame(found: Detections) -> Indices:
-    """Return each detection's place in its frame, by total score."""
+def beyond(found: Detections, most: int) -> Mask:
+    """Mark what is beyond so many detections of a frame, by total score."""
+    if not (found.frames[most:] == found.frames[:-most]).any():
+        return np.zeros(len(found), bool)
     order = np.lexsort((-found.totals, found.frames))
     frames = found.frames[order]
     rank = np.empty(len(found), np.intp)
     rank[order] = np.arange(len(found)) - np.searchsorted(frames, frames)
-    return rank
+    return rank >= most
 
 
-def pairs(frames: Indices, step: int) -> tuple[Indices, Indices]:
-    """Return index arrays of all (i, j) with j's frame `step` after i's, of ascending frames; for step 0, i before j."""
-    start = np.searchsorted(frames, frames + step)
-    count = np.searchsorted(frames, frames + step, side="right") - start
+def pairs(frames: Indices, step: int, of: slice = slice(None)) -> tuple[Indices, Indices]:
+    """Return index arrays of all (i, j) with j's frame `step` after i's, of ascending frames; for step 0, i before j.
+
+    of: which i are looked at.
+    """
+    some = frames[of] + step
+    start = np.searchsorted(frames, some)
+    count = np.searchsorted(frames, some, side="right") - start
     first, second = expand(start, count)
+    first += of.start or 0
     if step:
         return first, second
     once = np.flatnonzero(first < second)
     return first[once], second[once]
+
+
+def whole_frames(frames: Indices) -> Iterator[slice]:
+    """Yield ascending frames in blocks, none of which ends within a frame."""
+    start = 0
+    while start < len(frames):
+        stop = int(np.searchsorted(frames, frames[min(start + BLOCK, len(frames)) - 1], side="right"))
+        yield slice(start, stop)
+        start = stop
 
 
 def expand(start: Indices, count: Indices) -> tuple[Indices, Indices]:
@@ -117,24 +135,30 @@ def distances(found: Detections, first: Indices, second: Indices) -> Floats:
     """
     sizes = found.sizes
     out = np.empty(len(first))
-    for at in range(0, len(first), BLOCK):
-        i, j = first[at : at + BLOCK], second[at : at + BLOCK]
-        size = np.maximum(sizes[i], sizes[j])[:, None]
-        weight = np.sqrt(found.scores[i] * found.scores[j])
+    for at in range(0, len(first), _SHAPES):
+        i, j = first[at : at + _SHAPES], second[at : at + _SHAPES]
+        weight = found.scores[i]
+        weight *= found.scores[j]
+        np.sqrt(weight, out=weight)
         apart = found.keypoints[i]
         apart -= found.keypoints[j]
+        apart *= apart
+        far = apart[..., 0] + apart[..., 1]
+        np.sqrt(far, out=far)
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = np.minimum(np.hypot(apart[..., 0], apart[..., 1]) / size, 0.5 + MAX_STEP)
-            mean = np.where(weight > 0, mean * weight, 0.0).sum(1) / weight.sum(1)
-        out[at : at + BLOCK] = np.where(((weight > 0).sum(1) >= _MIN_COMMON) & np.isfinite(mean), mean, np.inf)
+            far /= np.maximum(sizes[i], sizes[j])[:, None]
+            np.fmin(far, 0.5 + MAX_STEP, out=far)  # also where one is missing, which then has no weight
+            mean = np.einsum("pj,pj->p", far, weight) / weight.sum(1)
+        out[at : at + _SHAPES] = np.where(((weight > 0).sum(1) >= _MIN_COMMON) & np.isfinite(mean), mean, np.inf)
     return out
 
 
 def duplicates(found: Detections) -> Mask:
     """Mark detections that lie on another one of the same frame with a higher total score."""
-    first, second = pairs(found.frames, 0)
-    total = found.totals
-    near = distances(found, first, second) < _DUPLICATE
     out = np.zeros(len(found), bool)
-    out[np.where(total[first] < total[second], first, second)[near]] = True
+    total = found.totals
+    for block in whole_frames(found.frames):
+        first, second = pairs(found.frames, 0, block)
+        near = distances(found, first, second) < _DUPLICATE
+        out[np.where(total[first] < total[second], first, second)[near]] = True
     return out

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .detections import MAX_STEP, Detections, Floats, Indices, Mask, distances, duplicates, pairs
+from .detections import MAX_STEP, Detections, Floats, Indices, Mask, distances, duplicates, pairs, whole_frames
 from .joining import Tempo, join, rejoin
 from .meetings import untangle
 from .mending import mend
@@ -36,10 +36,12 @@ def link(found: Detections, max_gap: int | None = None, fps: float | None = None
     people = np.full(len(found), -1)
     single = np.flatnonzero(~duplicates(found))
     follower, usual = _followers(found, single)
-    tempo = Tempo.of(found, follower, rate)
-    chains = join(found, _pieces(found, single, follower), gap, tempo)
-    chains = rejoin(found, untangle(found, chains, tempo, usual), gap, tempo)
-    chains = mend(found, chains, tempo)
+    chains = _pieces(found, single, follower)
+    if len(chains) > 1:
+        tempo = Tempo.of(found, follower, rate)
+        chains = join(found, chains, gap, tempo)
+        chains = rejoin(found, untangle(found, chains, tempo, usual), gap, tempo)
+        chains = mend(found, chains, tempo)
     for number, chain in enumerate(sorted(chains, key=lambda c: c[0])):
         people[chain] = number
     return people
@@ -50,13 +52,15 @@ def _followers(found: Detections, single: Indices) -> tuple[Indices, float]:
 
     A step far beyond the clip's usual ones may be one person hiding as another comes into view: it is not taken.
     """
-    first, second = (single[index] for index in pairs(found.frames[single], 1))
-    distance = distances(found, first, second)
-    follower = np.full(len(found), -1)
-    clear = (distance < MAX_STEP) & _clear_best(first, distance) & _clear_best(second, distance)
-    usual = float(np.median(distance[clear])) if clear.any() else 0.03
-    clear &= distance < min(MAX_STEP, 0.02 + _UNUSUAL * usual)
-    follower[first[clear]] = second[clear]
+    follower, steps = np.full(len(found), -1), np.full(len(found), np.nan)
+    frames = found.frames[single]
+    for block in whole_frames(frames):
+        first, second = (single[index] for index in pairs(frames, 1, block))
+        distance = distances(found, first, second)
+        clear = (distance < MAX_STEP) & _clear_best(first, distance) & _clear_best(second, distance)
+        follower[first[clear]], steps[first[clear]] = second[clear], distance[clear]
+    usual = float(np.nanmedian(steps)) if (follower >= 0).any() else 0.03
+    follower[steps >= min(MAX_STEP, 0.02 + _UNUSUAL * usual)] = -1
     return follower, usual
 
 

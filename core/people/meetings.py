@@ -15,7 +15,7 @@ import numpy as np
 
 from ..assignment import assign
 from .bodies import Habits
-from .detections import Detections, Floats, Indices, pairs
+from .detections import BLOCK, Detections, Floats, Indices, pairs
 from .evidence import Evidence, Links
 from .joining import Tempo
 
@@ -61,36 +61,47 @@ def untangle(found: Detections, chains: list[Indices], tempo: Tempo, usual: floa
 
 def _meetings(found: Detections, chains: list[Indices], rate: float) -> Iterator[Meeting]:
     """Yield the meetings; where a person is not seen, the place is taken from before and after."""
-    frames, who, places = [], [], []
-    for number, chain in enumerate(chains):
-        if len(chain) < _LEAST:
-            continue
-        seen = found.frames[chain]
-        every = np.arange(seen[0], seen[-1] + 1)
-        values = np.c_[found.centres[chain], found.sizes[chain]]
-        if len(every) > len(seen):
-            values = np.stack([np.interp(every, seen, column) for column in values.T], 1)
-        frames.append(every)
-        who.append(np.full(len(every), number))
-        places.append(values)
-    if len(frames) < 2:
+    long = [(number, chain, found.frames[chain]) for number, chain in enumerate(chains) if len(chain) >= _LEAST]
+    if len(long) < 2:
         return
-    order = np.argsort(np.concatenate(frames), kind="stable")
-    at, person, place = np.concatenate(frames)[order], np.concatenate(who)[order], np.concatenate(places)[order]
-    i, j = pairs(at, 0)
-    near = np.hypot(*(place[i, :2] - place[j, :2]).T) < _NEAR * np.maximum(place[i, 2], place[j, 2])
-    i, j = i[near], j[near]
-    if not len(i):
+    blocks = [_near(found, long, start, start + BLOCK) for start in range(0, found.length, BLOCK)]
+    low, high, when = np.concatenate(blocks, axis=1)
+    if not len(when):
         return
-    low, high = np.minimum(person[i], person[j]), np.maximum(person[i], person[j])
-    order = np.lexsort((at[i], high, low))
-    low, high, when = low[order], high[order], at[i][order]
+    order = np.lexsort((when, high, low))
+    low, high, when = low[order], high[order], when[order]
     lull = max(1, round(_LULL * rate))
     new = np.r_[True, (low[1:] != low[:-1]) | (high[1:] != high[:-1]) | (when[1:] - when[:-1] > lull)][: len(when)]
     starts = np.flatnonzero(new)
     ends = np.r_[starts[1:], len(when)] - 1
     for start, end in zip(starts, ends, strict=True):
         yield Meeting(int(when[start]), int(when[end]), (int(low[start]), int(high[start])))
+
+
+def _near(found: Detections, chains: list[tuple[int, Indices, Indices]], start: int, stop: int) -> Indices:
+    """Return (3, M) numbers of two people who are near each other, the lower first, and in which of some frames.
+
+    chains: number, detections and their frames of each person.
+    """
+    frames, who, places = [start + np.arange(0)], [np.arange(0)], [np.zeros((0, 3))]
+    for number, chain, seen in chains:
+        every = np.arange(max(start, seen[0]), min(stop, seen[-1] + 1))
+        if not len(every):
+            continue
+        first, after = np.searchsorted(seen, every[0], side="right") - 1, np.searchsorted(seen, every[-1]) + 1
+        chain, seen = chain[first:after], seen[first:after]
+        values = np.c_[found.centres[chain], found.sizes[chain]]
+        if not np.array_equal(every, seen):
+            values = np.stack([np.interp(every, seen, column) for column in values.T], 1)
+        frames.append(every)
+        who.append(np.full(len(every), number))
+        places.append(values)
+    order = np.argsort(np.concatenate(frames), kind="stable")
+    at, person, place = np.concatenate(frames)[order], np.concatenate(who)[order], np.concatenate(places)[order]
+    i, j = pairs(at, 0)
+    near = np.hypot(*(place[i, :2] - place[j, :2]).T) < _NEAR * np.maximum(place[i, 2], place[j, 2])
+    i, j = i[near], j[near]
+    return np.stack([np.minimum(person[i], person[j]), np.maximum(person[i], person[j]), at[i]])
 
 
 def _stretches(chains: list[Indices], times: list[Indices], meetings: list[Meeting]) -> list[Indices]:

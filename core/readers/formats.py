@@ -3,27 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from ..errors import PoseliftError, ReadError, SettingsError
-from . import (
-    alphapose,
-    arrays,
-    coco,
-    csv_keypoints,
-    deeplabcut,
-    hdf5,
-    mediapipe,
-    mmpose,
-    numpy_files,
-    openpose,
-    sleap,
-    sports2d,
-    track_npz,
-    yolo,
-)
 from .reading import Reading, Request
 from .source import Source
 
@@ -32,18 +17,29 @@ from .source import Source
 class Format:
     """One way in which keypoints are written.
 
-    name: on the command line; label: for people; recognise: whether a source is such (it may raise `ReadError`, which counts
-    as no); read: parse it; endings: what its files are usually called; frames: one file per frame is one clip; persons: one
-    file per person is one clip.
+    name: on the command line; label: for people; endings: what its files are usually called; frames: one file per frame is
+    one clip; persons: one file per person is one clip; module: of this package, where it is not called as the format is. It
+    is imported when a file is there to be read: names and labels are all that Blender needs to register the extension.
     """
 
     name: str
     label: str
-    recognise: Callable[[Source], bool]
-    read: Callable[[Path, Request], Reading]
     endings: tuple[str, ...]
     frames: bool = False
     persons: bool = False
+    module: str = ""
+
+    def recognise(self, source: Source) -> bool:
+        """Say whether a source is such. May raise `ReadError`, which counts as no."""
+        return bool(self._module().recognise(source))
+
+    def read(self, path: Path, request: Request) -> Reading:
+        """Parse a file, or a folder where `folders`. Raises `ReadError` and what else the format's module says."""
+        reading: Reading = self._module().read(path, request)
+        return reading
+
+    def _module(self) -> Any:
+        return import_module(f".{self.module or self.name}", __package__)
 
     @property
     def folders(self) -> bool:
@@ -54,18 +50,18 @@ class Format:
 FORMATS: dict[str, Format] = {
     form.name: form
     for form in (
-        Format("openpose", "OpenPose JSON", openpose.recognise, openpose.read, (".json",), frames=True),
-        Format("alphapose", "AlphaPose results", alphapose.recognise, alphapose.read, (".json",), frames=True),
-        Format("coco", "COCO keypoints", coco.recognise, coco.read, (".json",)),
-        Format("mmpose", "MMPose predictions", mmpose.recognise, mmpose.read, (".json",), frames=True),
-        Format("mediapipe", "MediaPipe Pose landmarks", mediapipe.recognise, mediapipe.read, (".json", ".csv"), frames=True),
-        Format("yolo", "YOLO pose labels or results", yolo.recognise, yolo.read, (".txt", ".json"), frames=True),
-        Format("track", "Poselift track", track_npz.recognise, track_npz.read, (".npz",)),
-        Format("arrays", "NumPy arrays", arrays.recognise, arrays.read, (".npz", ".npy")),
-        Format("deeplabcut", "DeepLabCut predictions", deeplabcut.recognise, deeplabcut.read, (".csv", ".h5", ".hdf5")),
-        Format("sleap", "SLEAP analysis", sleap.recognise, sleap.read, (".h5", ".hdf5")),
-        Format("sports2d", "Sports2D pixels (TRC)", sports2d.recognise, sports2d.read, (".trc",), persons=True),
-        Format("csv", "table of keypoints", csv_keypoints.recognise, csv_keypoints.read, (".csv", ".tsv")),
+        Format("openpose", "OpenPose JSON", (".json",), frames=True),
+        Format("alphapose", "AlphaPose results", (".json",), frames=True),
+        Format("coco", "COCO keypoints", (".json",)),
+        Format("mmpose", "MMPose predictions", (".json",), frames=True),
+        Format("mediapipe", "MediaPipe Pose landmarks", (".json", ".csv"), frames=True),
+        Format("yolo", "YOLO pose labels or results", (".txt", ".json"), frames=True),
+        Format("track", "Poselift track", (".npz",), module="track_npz"),
+        Format("arrays", "NumPy arrays", (".npz", ".npy")),
+        Format("deeplabcut", "DeepLabCut predictions", (".csv", ".h5", ".hdf5")),
+        Format("sleap", "SLEAP analysis", (".h5", ".hdf5")),
+        Format("sports2d", "Sports2D pixels (TRC)", (".trc",), persons=True),
+        Format("csv", "table of keypoints", (".csv", ".tsv"), module="csv_keypoints"),
     )
 }
 """All formats by name. The first that recognises a file has it, so the special come before the general."""
@@ -96,6 +92,8 @@ def detect_format(path: Path) -> str:
             return form.name
     if source.is_json:
         _ = source.json  # says where it breaks off, if it does
+    from . import arrays, csv_keypoints, hdf5
+
     if source.is_zip:
         raise arrays.explain(path)
     if source.is_hdf5:
@@ -116,7 +114,8 @@ def _recognised(form: Format, source: Source) -> bool:
 def find_clips(path: Path) -> list[Path]:
     """Return the clips in a folder, in order of their names, or the path itself where it is a clip.
 
-    A folder of frame files is one clip; any other folder is searched, one level deep, for files and folders that are.
+    A folder of frame files is one clip; any other folder is searched, one level deep, for files and folders that are, and are
+    no motions: those have been lifted.
     Raises `ReadError` where there is none.
     """
     if not path.is_dir() or _is_frames(path):
@@ -142,10 +141,17 @@ def _is_clip(path: Path) -> bool:
     if path.suffix.lower() not in ENDINGS:
         return False
     try:
-        return bool(detect_format(path))
+        return bool(detect_format(path)) and not _is_motion(path)
     except (PoseliftError, OSError):
         # A broken clip is named when it is read, not passed over; what merely is something else is.
         return path.suffix.lower() in _SURE and not _is_something_else(path)
+
+
+def _is_motion(path: Path) -> bool:
+    """Whether a file is what a lift has written."""
+    from . import numpy_files
+
+    return path.suffix.lower() == ".npz" and "joints_world" in numpy_files.members(path)
 
 
 _SURE = (".json", ".npz", ".npy", ".h5", ".hdf5")
@@ -153,6 +159,8 @@ _SURE = (".json", ".npz", ".npy", ".h5", ".hdf5")
 
 
 def _content(source: Source) -> object:
+    from . import hdf5, numpy_files
+
     if source.is_zip:
         return numpy_files.members(source.path)
     if source.is_hdf5:

@@ -69,7 +69,7 @@ def load_archive(path: Path, kinds: dict[str, str]) -> dict[str, NDArray]:
         entries = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
     unpacked = sum(size for name, size in entries.items() if name in kinds)
     if unpacked > MAX_BYTES:
-        raise ReadError(f"{unpacked / 2**30:.3g} GiB unpacked; no keypoint track is that large.", path)
+        raise ReadError(f"{unpacked / 2**30:.3g} GiB unpacked; no clip is that large.", path)
     found = {}
     for name in kinds.keys() & entries.keys():
         shape_of(path, name)
@@ -83,7 +83,7 @@ def load_array(path: Path) -> NDArray[np.float64]:
     """Return the numbers of a .npy file as doubles. Raises `ReadError`."""
     shape, dtype = shape_of(path)
     if math.prod(shape) * dtype.itemsize > MAX_BYTES:
-        raise ReadError("no keypoint track is that large.", path)
+        raise ReadError("no clip is that large.", path)
     with _damage_named(path, "array"):
         value = np.load(path, allow_pickle=False)
     return as_kind(value, "f", path, "")
@@ -107,6 +107,8 @@ def _damage_named(path: Path, place: str = "") -> Iterator[None]:
         yield
     except (ReadError, MemoryError):
         raise
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise ReadError(f"cannot be read: {error.strerror}.", path) from error
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if "pickle" in reason or "Object arrays" in reason:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,15 @@ from numpy.typing import NDArray
 from ..errors import ReadError
 from ..layouts import LAYOUTS, body_count
 from .numbers import parse_lists
-from .openpose_shape import PARTS, Cut, Person
+from .openpose_shape import Person, Run
 from .reading import Reading
 
 WIDTHS = {"l_hand": 63, "r_hand": 63, "face": 210}
 """Numbers in OpenPose's lists beside the body's: 21 keypoints per hand, 70 in the face; in the order of the track's joints."""
+
+
+Parts = dict[str, tuple[NDArray[np.intp], NDArray[np.float64]]]
+"""Part -> which of some rows have it, and its numbers (N, 3 K)."""
 
 
 class _Growing:
@@ -28,14 +31,20 @@ class _Growing:
         self._keypoints: NDArray[np.float64] = np.zeros((0, 1, 2))
         self._scores: NDArray[np.float64] = np.zeros((0, 1))
 
-    def add(self, rows: NDArray[np.float64]) -> None:
-        """Append rows (N, 3 K) of x, y, score."""
-        rows = rows.reshape(len(rows), -1, 3)
-        count = self._count + len(rows)
-        if count > len(self._scores):
-            self._resize(max(count, len(self._scores) * 5 // 4 + _FIRST), rows.shape[1])
-        self._keypoints[self._count : count], self._scores[self._count : count] = rows[..., :2], rows[..., 2]
-        self._count = count
+    def add(self, count: int, parts: Parts, places: dict[str, slice], share: float) -> None:
+        """Append rows of which each has some of the parts, at their places among the joints; the others are missing.
+
+        share: of all rows, how much is there with these, if it goes on as it began.
+        """
+        at, after = self._count, self._count + count
+        if after > len(self._scores):
+            joints = max(place.stop for place in places.values())
+            self._resize(max(after, min(round(after / share), 2 * after + _FIRST)), joints)
+        for part, (which, values) in parts.items():
+            numbers = values.reshape(len(values), -1, 3)
+            rows = slice(at, after) if len(values) == count else at + which
+            self._keypoints[rows, places[part]], self._scores[rows, places[part]] = numbers[..., :2], numbers[..., 2]
+        self._count = after
 
     def rearrange(self, columns: list[int], joints: int) -> None:
         """Make room for more joints: those that are there become `columns` of so many, the others are missing."""
@@ -54,10 +63,6 @@ class _Growing:
         self._scores.resize((count, joints), refcheck=False)
 
 
-Parts = dict[str, tuple[list[int], NDArray[np.float64]]]
-"""Part -> which of some rows have it, and its numbers (N, 3 K)."""
-
-
 class Rows:
     """Rows of numbers as they come, one per person and frame.
 
@@ -66,32 +71,38 @@ class Rows:
 
     def __init__(self) -> None:
         self.width = 0
+        self.share = 1.0
+        """Of the clip's files, with those whose people are being added."""
         self.hands = self.face = False
         self.frames = array("q")
         self.people = array("q")
         self._rows = _Growing()
 
-    def add_block(self, numbers: Sequence[int], found: list[Cut] | None) -> bool:
+    def add_block(self, numbers: NDArray[np.int64], runs: list[Run] | None) -> bool:
         """Add frames whose lists were cut out of their files; False, and nothing added, where any is not as usual."""
-        if found is None:
+        if runs is None:
             return False
-        texts = {part: [lists[at] for shape, lists in found for at in shape.lists[part]] for part in PARTS}
-        width = self.width or (texts["body"][0].count(b",") + 1 if texts["body"] else 0)
-        if width and not _is_known(width):
-            return False
-        owners = [(shape, number) for number, (shape, _) in zip(numbers, found, strict=True) for _ in shape.lists["body"]]
-        parts: Parts = {}
+        width, parts = self.width, Parts()
+        sizes = [run.count * run.people for run in runs]
         for part in ("body", *WIDTHS):
-            if texts[part]:
-                values = parse_lists(texts[part], WIDTHS.get(part, width))
-                if values is None:
+            texts = [text for run in runs for text in run.texts_of(part)] if len(runs) > 1 else runs[0].texts_of(part)
+            if not texts:
+                continue
+            if part == "body" and not width:
+                width = texts[0].count(b",") + 1
+                if not _is_known(width):
                     return False
-                parts[part] = [row for row, (shape, _) in enumerate(owners) if shape.lists[part]], values
+            values = parse_lists(texts, WIDTHS.get(part, width))
+            if values is None:
+                return False
+            parts[part] = np.flatnonzero(np.repeat([bool(run.shape.lists[part]) for run in runs], sizes)), values
         self.width = width
-        if owners:
-            self._add(len(owners), parts)
-        self.frames.extend(number for _, number in owners)
-        self.people.extend(_person_numbers(texts["person"], len(owners)))
+        if parts:
+            self._add(sum(sizes), parts)
+        people = np.repeat([run.people for run in runs], [run.count for run in runs])
+        self.frames.frombytes(np.repeat(numbers, people).tobytes())
+        for run, size in zip(runs, sizes, strict=True):
+            self.people.extend(_person_numbers(run.texts_of("person"), size))
         return True
 
     def add_person(self, number: int, person: Person, file: Path, place: str) -> None:
@@ -105,13 +116,14 @@ class Rows:
                 raise ReadError(f"a keypoint list of {len(body)} numbers is none of the known lengths ({known}).", file, place)
             if self.width:
                 raise ReadError(f"a keypoint list of {len(body)} numbers, after lists of {self.width}.", file, place)
-        parts: Parts = {"body": ([0], _doubles(body, file, place))}
+        row = np.zeros(1, np.intp)
+        parts: Parts = {"body": (row, _doubles(body, file, place))}
         for part, columns in WIDTHS.items():
             values = person[part]
             if values:
                 if not isinstance(values, list) or len(values) != columns:
                     raise ReadError(f"its {part} must be a list of {columns} numbers.", file, place)
-                parts[part] = [0], _doubles(values, file, place)
+                parts[part] = row, _doubles(values, file, place)
         self.width = len(body)
         self._add(1, parts)
         self.frames.append(number)
@@ -119,11 +131,12 @@ class Rows:
         whole = isinstance(identity, list) and len(identity) == 1 and type(identity[0]) is int and abs(identity[0]) < 2**62
         self.people.append(identity[0] if whole else -1)
 
-    def reading(self, numbers: Sequence[int]) -> Reading:
+    def reading(self, numbers: NDArray[np.int64]) -> Reading:
         """Return what was gathered. numbers: the frame numbers of all files."""
         count = len(self.frames)
         keypoints, scores = self._rows.taken()
-        people = [str(person) for person in self.people] if count and min(self.people) >= 0 else None
+        names = {person: str(person) for person in set(self.people)}
+        people = [names[person] for person in self.people] if count and min(names) >= 0 else None
         frames = np.frombuffer(self.frames, np.int64) if count else np.zeros(0, np.int64)
         return Reading(keypoints, scores, frames, numbers, identities=people, hands=self.hands, face=self.face)
 
@@ -136,13 +149,7 @@ class Rows:
         if len(self.frames) and (self.hands, self.face) != (hands, face):
             columns = [column for part, place in before.items() for column in range(joints)[places[part]]]
             self._rows.rearrange(columns, joints)
-        if len(parts) == 1 == len(places):
-            self._rows.add(parts["body"][1])
-            return
-        rows = np.zeros((count, joints, 3))
-        for part, (which, values) in parts.items():
-            rows[which, places[part]] = values.reshape(len(which), -1, 3)
-        self._rows.add(rows.reshape(count, -1))
+        self._rows.add(count, parts, places, self.share)
 
     def _places(self) -> dict[str, slice]:
         """Return which columns each part has: the body, then both hands and the face where any was found."""
@@ -154,11 +161,11 @@ class Rows:
         return places
 
 
-def _person_numbers(texts: list[bytes], count: int) -> list[int]:
+def _person_numbers(texts: list[bytes], count: int) -> array[int]:
     """Return each person's number, -1 where there is none."""
-    if len(texts) != count or set(texts) == {b"-1"}:
-        return [-1] * count
-    return [int(text) if text.isdigit() and len(text) < 16 else -1 for text in texts]
+    if len(texts) != count:
+        return array("q", [-1]) * count
+    return array("q", [int(text) if text.isdigit() and len(text) < 16 else -1 for text in texts])
 
 
 _FIRST = 1024

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,48 @@ class Shape:
     pieces: tuple[bytes, ...]
     lists: Mapping[str, tuple[int, ...]]
 
+    @cached_property
+    def _span(self) -> tuple[bytes, bytes, int, int]:
+        return self.pieces[0], self.pieces[-1], len(self.pieces[0]), -len(self.pieces[-1])
 
-Cut = tuple[Shape, list[bytes]]
+    def cut(self, text: bytes) -> list[bytes] | None:
+        """Return the texts of a file's lists, in order; None where it has another shape."""
+        head, tail, start, stop = self._span
+        if not (text.startswith(head) and text.endswith(tail)):
+            return None
+        if len(self.pieces) == 2:
+            return [text[start:stop]]
+        if len(self.pieces) == 1:
+            return [] if len(text) == start else None
+        out, stop = [], stop + len(text)
+        for piece in self.pieces[1:-1]:
+            end = text.find(piece, start, stop)
+            if end < 0:
+                return None
+            out.append(text[start:end])
+            start = end + len(piece)
+        out.append(text[start:stop])
+        return out if start <= stop else None
+
+
+@dataclass
+class Run:
+    """Files of one shape that follow each other: how many, and the texts of their lists, file after file."""
+
+    shape: Shape
+    count: int
+    texts: list[bytes]
+
+    @property
+    def people(self) -> int:
+        """How many people each of the files shows."""
+        return len(self.shape.lists["body"])
+
+    def texts_of(self, part: str) -> list[bytes]:
+        """Return the texts of a part's lists, of one person after the other, file after file."""
+        every = len(self.shape.pieces) - 1
+        columns = [self.texts[at::every] for at in self.shape.lists[part]]
+        return columns[0] if len(columns) == 1 else [text for people in zip(*columns, strict=True) for text in people]
 
 
 class Shapes:
@@ -67,21 +108,24 @@ class Shapes:
     def __init__(self) -> None:
         self._known: list[Shape] = []
 
-    def cut(self, texts: list[bytes]) -> list[Cut] | None:
-        """Return each file's shape and the text of its lists; None where one has no shape that could be learned."""
-        out: list[Cut] = []
+    def cut(self, texts: list[bytes]) -> list[Run] | None:
+        """Return the texts of the files' lists; None where a file has no shape that could be learned."""
+        runs: list[Run] = []
         for text in texts:
-            found = self._match(text)
-            if found is None and self._study(text):
-                found = self._match(text)
-            if found is None:
-                return None
-            out.append(found)
-        return out
+            values = runs[-1].shape.cut(text) if runs else None
+            if values is None:
+                found = self._match(text) or (self._match(text) if self._study(text) else None)
+                if found is None:
+                    return None
+                shape, values = found
+                runs.append(Run(shape, 0, []))
+            runs[-1].count += 1
+            runs[-1].texts += values
+        return runs
 
-    def _match(self, text: bytes) -> Cut | None:
+    def _match(self, text: bytes) -> tuple[Shape, list[bytes]] | None:
         for place, shape in enumerate(self._known):
-            values = _between(text, shape.pieces)
+            values = shape.cut(text)
             if values is not None:
                 if place:
                     self._known.insert(0, self._known.pop(place))
@@ -99,28 +143,17 @@ class Shapes:
 
     def learn(self, text: bytes, people: list[Person]) -> None:
         """Remember the shape of a file that holds these people, where the parts of each follow from their order."""
-        pieces, parts, at = [], [], 0
-        for found in _LIST.finditer(text):
-            pieces.append(text[at : found.start(2)])
-            parts.append(_PART_OF.get(found[1].decode(), ""))
-            at = found.end(2)
-        has = {part: [bool(person[part]) for person in people] for part in PARTS}
-        if all(parts.count(part) == sum(each) and (all(each) or not any(each)) for part, each in has.items()):
-            lists = {part: tuple(n for n, name in enumerate(parts) if name == part) for part in PARTS}
-            self._known = [Shape((*pieces, text[at:]), lists), *self._known[: _MOST - 1]]
-
-
-def _between(text: bytes, pieces: tuple[bytes, ...]) -> list[bytes] | None:
-    """Return what lies between pieces that a text consists of, in order; None where it does not."""
-    if not (text.startswith(pieces[0]) and text.endswith(pieces[-1])):
-        return None
-    if len(pieces) == 1:
-        return [] if len(text) == len(pieces[0]) else None
-    at, last, out = len(pieces[0]), len(text) - len(pieces[-1]), []
-    for piece in pieces[1:-1]:
-        end = text.find(piece, at, last)
-        if end < 0:
-            return None
-        out.append(text[at:end])
-        at = end + len(piece)
-    return [*out, text[at:last]] if at <= last else None
+        found = [(match, _PART_OF.get(match[1].decode(), "")) for match in _LIST.finditer(text)]
+        for part in PARTS:
+            has = [bool(person[part]) for person in people]
+            if sum(name == part for _, name in found) != sum(has) or (any(has) and not all(has)):
+                return
+        if people and not people[0]["body"]:  # of whom only hands or a face were found
+            return
+        # Who nobody is tracked as is the same everywhere: no need to look at it.
+        found = [(match, part) for match, part in found if (part, match[2]) != ("person", b"-1")]
+        ends = [0, *(match.end(2) for match, _ in found)]
+        starts = [*(match.start(2) for match, _ in found), len(text)]
+        pieces = tuple(text[end:start] for end, start in zip(ends, starts, strict=True))
+        lists = {part: tuple(n for n, (_, name) in enumerate(found) if name == part) for part in PARTS}
+        self._known = [Shape(pieces, lists), *self._known[: _MOST - 1]]

@@ -91,13 +91,14 @@ def to_people(found: Reading, request: Request, path: Path) -> list[KeypointTrac
     numbers = frames if found.numbers is None else np.asarray(found.numbers, np.int64)
     first, length = _span(numbers, path)
     keypoints, scores, notes = checked(found.keypoints, found.scores)
-    found.keypoints, found.scores = keypoints[:0], scores[:0]  # so that what was copied is freed
-    if not (scores > 0).any():
+    found.keypoints, found.scores = np.zeros((0, 1, 2)), np.zeros((0, 1))  # so that what was copied is freed
+    if not scores.max(initial=0.0) > 0:
         raise ReadError(f"nobody is seen in any of {len(np.unique(numbers))} frames (every score is 0).", path)
     size = request.image_size or found.image_size
     keypoints, more = _in_pixels(keypoints, found.shares, size, path)
-    order = np.argsort(frames, kind="stable")
-    if (np.diff(frames) < 0).any():
+    order = None
+    if (frames[1:] < frames[:-1]).any():
+        order = np.argsort(frames, kind="stable")
         keypoints, scores, frames = keypoints[order], scores[order], frames[order]
     frames = frames - first
     keypoints.setflags(write=False)  # so that tracks take them as they are
@@ -118,6 +119,7 @@ def to_people(found: Reading, request: Request, path: Path) -> list[KeypointTrac
         Detections(keypoints, scores, frames, length, identities),
         skeleton,
         body=body_count(skeleton),
+        spend=True,
         source=str(path),
         fps=found.fps or request.fps,
         image_size=size,
@@ -186,13 +188,14 @@ def _layout(
     return skeleton, None, [f"joint names of no known layout ({', '.join(LAYOUTS)}): taken by their names."]
 
 
-def _identities(identities: Sequence[str] | None, order: Indices) -> tuple[Indices | None, list[str]]:
+def _identities(identities: Sequence[str] | None, order: Indices | None) -> tuple[Indices | None, list[str]]:
     """Return person numbers in the detections' new order, and each number's name."""
     if identities is None:
         return None, []
     names = list(dict.fromkeys(identities))
     numbers = {name: number for number, name in enumerate(names)}
-    return np.array([numbers[name] for name in identities], np.intp)[order], [str(name) for name in names]
+    people = np.array([numbers[name] for name in identities], np.intp)
+    return people if order is None else people[order], [str(name) for name in names]
 
 
 def _twice(frames: Indices, identities: Indices) -> int | None:

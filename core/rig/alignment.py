@@ -2,8 +2,9 @@
 """Two rest poses compared: the rotation, per role, that brings the target's bone at rest into the source's rest pose.
 
 The source's turn since its rest, after that rotation, is the target's turn since its own. Arms, legs and fingers are
-brought to point alike, so that a T-pose and an A-pose give one motion. Trunk, head and feet keep the shape that they have
-at rest, since their bones are cut differently in every rig; where the two bodies are one and the same they too point alike.
+brought to point alike, and palms to face alike, so that a T-pose and an A-pose give one motion. Trunk, head and feet keep
+the shape that they have at rest, since their bones are cut differently in every rig; where the two bodies are one and the
+same they too point alike.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rotation import shortest_arc
+from ..rotation import matrix_from_axis_angle, normalised, shortest_arc
+from .bones import FOREARMS_SHARE
 from .performance import Body
 from .roles import FINGERS, SIDES, chain
+from .twist import signed_angle
 
 Array = NDArray[np.float64]
 
 ALIKE = 0.03
 """Two bodies are one and the same where no bone's share of the leg differs by more than this."""
+ACROSS = 0.3
+"""Sine of the angle between a hand and the line across its palm below which that line tells nothing."""
 OFF_HIPS = 0.05
 """Share of the leg by which a joint of the spine has to be off the hips to tell how the pelvis tilts."""
 
@@ -40,6 +45,7 @@ def rest_alignments(source: Body, target: Body, roles: Collection[str], same: bo
                 if role in found:
                     turn = _pointing(source, target, role, turn)
                     found[role] = turn
+        found |= _palms(source, target, side, found)
         found |= _feet(source, target, side, found, same)
         for finger in FINGERS:
             turn = found.get(f"hand.{side}", whole)
@@ -108,6 +114,30 @@ def _pointing(source: Body, target: Body, role: str, turn: Array) -> Array:
     """Return `turn`, turned on by the shortest way so that the target's bone at rest points as the source's does."""
     here, there = (body.end(role) - body.heads[role] for body in (target, source))
     return shortest_arc(turn @ here, there) @ turn
+
+
+def _palms(source: Body, target: Body, side: str, found: dict[str, Array]) -> dict[str, Array]:
+    """Return the alignments of forearm and hand that make palms face alike at rest too, where the target has knuckles.
+
+    A source without fingers is taken to rest with its thumbs to the front, as in a T-pose with palms down, or with arms that
+    hang. The forearm takes its share, as it does of a palm's turn in motion.
+    """
+    here, there = target.palm(side), source.palm(side)
+    hand = f"hand.{side}"
+    if here is None or hand not in found:
+        return {}
+    there = -source.axes[:, 1] if there is None else there
+    along = normalised(source.end(hand) - source.heads[hand])
+    lines = found[hand] @ here, there
+    if any(np.linalg.norm(np.cross(line, along)) < ACROSS * np.linalg.norm(line) for line in lines):
+        return {}
+    angle = np.asarray(signed_angle(*lines, along))
+    turned = {}
+    for role, share in ((f"forearm.{side}", FOREARMS_SHARE), (hand, 1.0)):
+        if role in found:
+            axis = normalised(source.end(role) - source.heads[role])
+            turned[role] = matrix_from_axis_angle(axis, share * angle) @ found[role]
+    return turned
 
 
 def _finger(body: Body, role: str) -> Array:

@@ -22,12 +22,14 @@ class Base:
     """What a bone hangs on: the role of the nearest mapped bone that carries it (None: nothing that moves), and the
     constant deformation (4, 4), armature space, that the unmapped bones in between add.
 
-    joint: the role that carries the bone's head, where that is another one (a head that keeps its own heading).
+    joint: the role that carries the bone's head, where that is another one (a head that keeps its own heading). rides: it
+    travels with the rig's root bone, which is none of its parents, by a constraint.
     """
 
     role: str | None
     offset: Array = field(default_factory=lambda: np.eye(4))
     joint: str | None = None
+    rides: bool = False
 
     @property
     def carriers(self) -> set[str]:
@@ -70,17 +72,17 @@ def base_order(bases: Mapping[str, Base]) -> list[str]:
     return done
 
 
+def following(base: Base, turns: Mapping[str, Array], rig: Rig, count: int) -> Array:
+    """Return how a bone without a turn of its own turns (count, 3, 3): with what carries it."""
+    above = np.broadcast_to(np.eye(3), (count, 3, 3)) if base.role is None else turns[base.role]
+    return above @ (rig.turn @ base.offset[:3, :3] @ rig.turn.T)
+
+
 def carried_turns(bases: Mapping[str, Base], turns: Mapping[str, Array], order: list[str], rig: Rig) -> dict[str, Array]:
     """Return the turns of all mapped bones, of those without a turn of their own too, which follow what carries them."""
-    count = len(turns["hips"])
     found: dict[str, Array] = {}
     for role in order:
-        base = bases[role]
-        if role in turns:
-            found[role] = turns[role]
-        else:
-            above = np.broadcast_to(np.eye(3), (count, 3, 3)) if base.role is None else found[base.role]
-            found[role] = above @ (rig.turn @ base.offset[:3, :3] @ rig.turn.T)
+        found[role] = turns[role] if role in turns else following(bases[role], found, rig, len(turns["hips"]))
     return found
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import RigError
 from ..lifter.anatomy import body_frame
 from ..rotation import normalised
-from ..skeleton import HUMAN17, HUMAN26, Hinge, Skeleton
+from ..skeleton import HUMAN17, HUMAN23, HUMAN26, Hinge, Skeleton
 
 Array = NDArray[np.float64]
 Vector = tuple[float, float, float]
@@ -45,6 +45,8 @@ class Bone:
     bone; a positive turn about it bends the bone the natural way.
     hinge: the joint at the tail bends in one plane, which tells the twist. across: body lines that tell the twist.
     A bone with neither follows its parent by the shortest arc. label: what Blender's bone is called, `name` where empty.
+    share: of the twist that is told, what the bone itself takes; the rest is left to those that it carries. usual_twist: the
+    angle in radians in whose neighbourhood the twist is then taken to be, since a share of an angle needs its full turns.
     """
 
     name: str
@@ -56,6 +58,8 @@ class Bone:
     hinge: Hinge | None = None
     across: tuple[Across, ...] = ()
     label: str = ""
+    share: float = 1.0
+    usual_twist: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,8 @@ _LEFT_EXTRA: dict[str, Vector] = {
     "l_heel": (0.0, 0.707, -0.707),
     "l_hand": LEFT,
     "l_ear": (0.857, 0.0, 0.514),
+    "l_index": (0.962, -0.273, 0.0),
+    "l_pinky": (0.912, 0.41, 0.0),
 }
 EXTRA_DIRECTIONS: dict[str, Vector] = {
     "nose": (0.0, -0.977, 0.212),
@@ -159,7 +165,21 @@ EXTRA_DIRECTIONS: dict[str, Vector] = {
 """Rest directions of what the human has beyond the canonical 17, by joint."""
 EXTRA_NAMES = {f"{s}_{joint}": f"{bone}.{s.upper()}" for s in "lr" for joint, bone in (("toe", "foot"), ("hand", "hand"))}
 """Names of the bones among these, by the joint at the tail; the other joints are carried."""
-EXTRA_CARRIED = {"nose": "head", "l_ear": "head", "r_ear": "head", "l_heel": "foot.L", "r_heel": "foot.R"}
+EXTRA_CARRIED = {
+    "nose": "head",
+    **{
+        f"{s}_{joint}": f"{bone}.{s.upper()}"
+        for s in "lr"
+        for joint, bone in (("heel", "foot"), ("index", "hand"), ("pinky", "hand"))
+    },
+    "l_ear": "head",
+    "r_ear": "head",
+}
+FOREARMS_SHARE = 0.5
+"""Of the turn of a palm, what the forearm's bone takes: the radius turns with the hand, and the elbow's end does not."""
+SUPINE = np.radians(45.0)
+"""The middle of what arms do, from a T-pose with palms down: by forearm and shoulder the thumb comes up by half a turn, and
+goes down by a quarter."""
 
 
 def bone_table(skeleton: Skeleton, joints: Array | None = None) -> BoneTable:
@@ -171,7 +191,7 @@ def bone_table(skeleton: Skeleton, joints: Array | None = None) -> BoneTable:
     """
     if (skeleton.joint_names, skeleton.parents) == (HUMAN17.joint_names, HUMAN17.parents):
         return derive_table(skeleton, HUMAN_DIRECTIONS, HUMAN_NAMES)
-    if (skeleton.joint_names, skeleton.parents) == (HUMAN26.joint_names, HUMAN26.parents):
+    if any((skeleton.joint_names, skeleton.parents) == (known.joint_names, known.parents) for known in (HUMAN23, HUMAN26)):
         return _human_with_extremities(skeleton, joints)
     if skeleton.rest:
         return derive_table(skeleton, dict(zip(skeleton.joint_names, skeleton.rest, strict=True)))
@@ -229,7 +249,7 @@ def _human_with_extremities(skeleton: Skeleton, joints: Array | None) -> BoneTab
     base = derive_table(HUMAN17, HUMAN_DIRECTIONS, HUMAN_NAMES)
     bones = list(base.bones)
     for joint, name in EXTRA_NAMES.items():
-        if joint in unseen:
+        if joint in unseen or joint not in extra:
             continue
         side, part = joint.split("_")
         head, heel = skeleton.joint_names[skeleton.parents[skeleton.index(joint)]], f"{side}_heel"
@@ -238,15 +258,25 @@ def _human_with_extremities(skeleton: Skeleton, joints: Array | None) -> BoneTab
         x_axis = _rest_x_axis(direction, elbow if part == "hand" else None, False)
         across = (Across(head, heel, 1.0),) if part == "toe" and heel not in unseen else ()
         above = next(bone.name for bone in bones if bone.tail == head)
+        knuckles = f"{side}_pinky", f"{side}_index"
+        if part == "hand" and {*knuckles} <= {*extra} - unseen:
+            across = (Across(*knuckles, 1.0),)
+            usual = -SUPINE if side == "l" else SUPINE
+            bones = [
+                replace(bone, across=across, share=FOREARMS_SHARE, usual_twist=usual) if bone.name == above else bone
+                for bone in bones
+            ]
         bones.append(Bone(name, head, joint, above, direction, x_axis, None, across))
     lines = (Across("r_ear", "l_ear", 1.0), Across("head_joint", "nose", 1.0))
-    face = tuple(line for line in lines if not {line.right, line.left} & unseen)
+    face = tuple(line for line in lines if {line.right, line.left} - {"head_joint"} <= {*extra} - unseen)
     bones = [replace(bone, across=face) if bone.name == "head" else bone for bone in bones]
     names = {bone.name for bone in bones}
     carried = tuple(
-        (joint, bone, EXTRA_DIRECTIONS[joint]) for joint, bone in EXTRA_CARRIED.items() if joint not in unseen and bone in names
+        (joint, bone, EXTRA_DIRECTIONS[joint])
+        for joint, bone in EXTRA_CARRIED.items()
+        if joint in extra and joint not in unseen and bone in names
     )
-    left_out = unseen | {joint for joint, bone in EXTRA_CARRIED.items() if bone not in names}
+    left_out = unseen | {joint for joint, bone in EXTRA_CARRIED.items() if joint in extra and bone not in names}
     return BoneTable(skeleton, tuple(bones), base.root_line, base.root_up, carried, frozenset(left_out), frozenset(extra))
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,9 +88,19 @@ def quaternion_from_axis_angle(values: Array) -> Array:
     return np.concatenate([np.cos(half), np.sin(half) * axis], -1)
 
 
-def held_euler(q: Array, held: Array, locked: tuple[bool, bool, bool]) -> Array:
-    """Return quaternions (T, 4) whose locked Euler angles (XYZ) are those of `held` (4,)."""
-    angles = euler_from_matrix(matrix_from_quaternion(q))
-    at = euler_from_matrix(matrix_from_quaternion(held[None]))[0]
-    angles[:, locked] = at[list(locked)]
-    return continuous_quaternions(quaternion_from_matrix(matrix_from_euler(angles)))
+@dataclass(frozen=True)
+class Lock:
+    """A bone's locked rotation. axes: which of X, Y, Z are; at: the quaternion (4,) that it stands at; order: of its angles."""
+
+    axes: tuple[bool, bool, bool]
+    at: Array
+    order: str = "XYZ"
+
+    def held(self, q: Array) -> Array:
+        """Return quaternions (T, 4) with the locked Euler angles as they stand."""
+        if all(self.axes):
+            return np.tile(self.at, (len(q), 1))
+        angles = euler_from_matrix(matrix_from_quaternion(q), self.order)
+        at = euler_from_matrix(matrix_from_quaternion(self.at[None]), self.order)[0]
+        angles[:, self.axes] = at[list(self.axes)]
+        return continuous_quaternions(quaternion_from_matrix(matrix_from_euler(angles, self.order)))

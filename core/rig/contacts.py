@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Feet that stand: when they do in the source, and how they are made to stand still on the target.
 
-First the root takes up what the feet miss, which turns no limb; only where two feet on the ground ask for different things
-do the legs bend a little, by the two-bone solution in closed form.
+First the root takes up what the feet miss, which turns no limb. Where two feet on the ground ask for different things,
+because thighs, shins or hips have other proportions, three things give, each within a bound: the feet's height, their places
+over the floor at a pace that is not seen, and only then the legs, by the two-bone solution in closed form.
 """
 
 from __future__ import annotations
@@ -25,10 +26,14 @@ SHORTEST = 0.1
 """Seconds; shorter contacts are none."""
 EASE = 0.2
 """Seconds over which a leg that left the ground comes back to where its limb directions put it."""
-DRIFT = 0.012
-"""Metres per second that a standing foot may follow a source whose own foot creeps."""
-SLACK = 0.006
+DRIFT = 0.013
+"""Metres per second, along each axis, that a standing foot may creep for its leg to point as the source's."""
+TURN = np.radians(0.6)
+"""What a leg turns for a standing foot before the foot creeps instead."""
+SLACK = 0.009
 """Metres that a standing ankle may be off its height before the leg bends for it: a straight leg bends a lot for little."""
+GIVE = 0.03
+"""Share of its length that a straight leg gives along itself for a radian of turn: it bends by 3 degrees for 0.15 %."""
 STRETCH = 0.9995
 """Share of its length that a leg is stretched to at most."""
 
@@ -59,34 +64,79 @@ def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
 def misses(ankle: Array, down: NDArray[np.bool_], level: Array, fps: float) -> Array:
     """Return by what (T, 3) an ankle misses its places while it stands; zero elsewhere.
 
-    ankle: (T, 3) on the target; level: (T,) height that it should have there. A place is the mean of a run; where the
-    source's foot creeps, the place creeps after it, slowly.
+    ankle: (T, 3) on the target; level: (T,) height that it should have there. A place is the mean of a run.
     """
     missed = np.zeros_like(ankle)
     for start, end in runs(down):
-        place = np.stack([_creeping(ankle[start:end, axis], DRIFT / fps) for axis in (0, 1)], -1)
-        missed[start:end, :2] = place - ankle[start:end, :2]
+        missed[start:end, :2] = ankle[start:end, :2].mean(0) - ankle[start:end, :2]
         missed[start:end, 2] = float(level[start:end].mean()) - ankle[start:end, 2]
     return missed
 
 
-def _creeping(values: Array, step: float) -> Array:
-    """Return the straight line through (T,) values, no steeper than `step` a frame."""
-    frames = np.arange(len(values)) - 0.5 * (len(values) - 1)
-    spread = float(frames @ frames)
-    slope = float(frames @ values) / spread if spread else 0.0
-    return values.mean() + np.clip(slope, -step, step) * frames
+def given(missed: Array, stiff: Array, down: NDArray[np.bool_], size: float, fps: float) -> Array:
+    """Return how (T, 3) a foot's places give for its leg to turn less: in height at once, over the floor slowly.
 
-
-def root_share(missed: Mapping[str, Array], down: Mapping[str, NDArray[np.bool_]], fps: float) -> Array:
-    """Return the shift (T, 3) of the root that lets standing feet miss least, without jumps.
-
-    A foot comes to count gradually after it has come down; between contacts the shift goes on evenly.
+    missed: (T, 3) by what the ankle misses its places; stiff: (T, 3, 3), the leg's `stiffness`; size: the leg's length by
+    the usual one's. Places creep only where the leg would turn by over `TURN`.
     """
-    sides = list(missed)
-    weight = np.stack([_ramped(down[side], 0.5 * EASE * fps) for side in sides], -1)
-    total = weight.sum(-1)
-    shift = sum(missed[side] * weight[:, [i]] for i, side in enumerate(sides)) / np.maximum(total, 1e-9)[:, None]
+    give = np.zeros_like(missed)
+    up = stiff[:, 2, 2]
+    alone = stiff[:, :2, :2] - stiff[:, :2, 2:] * stiff[:, 2:, :2] / up[:, None, None]  # of the level, the height being free
+    room = TURN / np.sqrt(2 * np.stack([alone[:, 0, 0], alone[:, 1, 1]], -1))
+    for start, end in runs(down):
+        give[start:end, :2] = kept_near(-missed[start:end, :2], room[start:end], DRIFT * size / fps)
+    level = missed[:, :2] + give[:, :2]
+    best = -np.einsum("tj,tj->t", stiff[:, 2, :2], level) / up
+    give[:, 2] = np.clip(best - missed[:, 2], -SLACK * size, SLACK * size)
+    give[~down] = 0.0
+    return give
+
+
+def kept_near(values: Array, room: Array, step: float) -> Array:
+    """Return what stays at 0 but where that is farther from (T, C) values than there is room, changing by a step at most.
+
+    Values that are too fast are followed half way between both bounds. The bounds, the least curve of that slope above
+    values less room and the greatest below values plus room, are convolutions with a cone, in running maxima.
+    """
+    slope = step * np.arange(len(values))[:, None]
+
+    def above(curve: Array) -> Array:
+        before = np.maximum.accumulate(curve + slope) - slope
+        after = np.maximum.accumulate((curve - slope)[::-1])[::-1] + slope
+        return np.asarray(np.maximum(before, after))
+
+    low, high = above(values - room), -above(-values - room)
+    return np.where(low <= high, np.clip(0.0, low, high), 0.5 * (low + high))
+
+
+def stiffness(hip: Array, knee: Array, ankle: Array) -> Array:
+    """Return what a leg has to turn for its ankle to move: (T, 3, 3), squared radians per squared metre.
+
+    hip, knee, ankle: (T, 3). With u, v the directions of thigh and shin and a, b their lengths, an ankle moves by
+    a du + b dv; the least |du|^2 + |dv|^2 for a shift d is d^T (a^2 (I - u u^T) + b^2 (I - v v^T))^-1 d. Along a straight
+    leg nothing gives at first order, and little at the second, which `GIVE` stands for.
+    """
+    thigh, shin = knee - hip, ankle - knee
+    gives = sum((bone * bone).sum(-1)[:, None, None] * np.eye(3) - bone[:, :, None] * bone[:, None] for bone in (thigh, shin))
+    leg = np.linalg.norm(thigh, axis=-1) + np.linalg.norm(shin, axis=-1)
+    return np.asarray(np.linalg.inv(gives + (GIVE * leg * GIVE * leg)[:, None, None] * np.eye(3)))
+
+
+def root_share(
+    missed: Mapping[str, Array], stiff: Mapping[str, Array], down: Mapping[str, NDArray[np.bool_]], fps: float
+) -> Array:
+    """Return the shift (T, 3) of the root after which legs have to turn least for feet to stand, without jumps.
+
+    missed: (T, 3) by side; stiff: (T, 3, 3), the legs' `stiffness`: a straight leg has its way, a bent one gives. A foot comes
+    to count gradually after it has come down; between contacts the shift goes on evenly.
+    """
+    weight = {side: _ramped(down[side], 0.5 * EASE * fps) for side in missed}
+    total = np.sum(list(weight.values()), 0)
+    pull = np.sum([weight[side][:, None, None] * stiff[side] for side in missed], 0)
+    right = np.sum([weight[side][:, None] * (stiff[side] @ gap[..., None])[..., 0] for side, gap in missed.items()], 0)
+    shift = np.zeros_like(next(iter(missed.values())))
+    counts = total > 0
+    shift[counts] = np.linalg.solve(pull[counts], right[counts][..., None])[..., 0]
     known = np.flatnonzero(total > 0)
     if not len(known):
         return np.zeros_like(shift)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PoseliftError, ReadError
-from ..skeleton import HUMAN17, HUMAN26, Skeleton
+from ..motion.motion import with_hands
+from ..readers.numpy_files import load_archive
+from ..skeleton import HUMAN17, HUMAN23, HUMAN26, Skeleton
 from ..track import exact_rate
 from .performance import Performance, performance_of_joints
 
 Array = NDArray[np.float64]
 
-_NEEDED = ("joint_names", "parents", "times", "fps", "joints_world", "bone_lengths")
+_NEEDED = {"joint_names": "U", "parents": "i", "times": "f", "fps": "f", "joints_world": "f", "bone_lengths": "f"}
+_KINDS = {**_NEEDED, "fps_fraction": "i", "hands": "f"}
 
 
 @dataclass(frozen=True)
@@ -39,18 +41,7 @@ class JointMotion:
 
 def read_motion(path: Path) -> JointMotion:
     """Read the design's motion `.npz`. Raises `ReadError` that says what is wrong with it."""
-    arrays: dict[str, NDArray] = {}
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ReadError("this is one array; give a motion file that Poselift has written.", path)
-            for key in (*_NEEDED, "fps_fraction"):
-                if key in file.files:
-                    arrays[key] = file[key]
-    except OSError as error:
-        raise ReadError(f"the motion cannot be read ({error.strerror or error}).", path) from error
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError, MemoryError) as error:
-        raise ReadError(f"this is no motion file, or a damaged one ({error}).", path) from error
+    arrays = load_archive(path, _KINDS)
     missing = [key for key in _NEEDED if key not in arrays]
     if missing:
         hint = " It is a keypoint track: lift it first." if "keypoints" in missing or "joints_world" in missing else ""
@@ -58,8 +49,7 @@ def read_motion(path: Path) -> JointMotion:
     try:
         names = tuple(str(name) for name in arrays["joint_names"])
         parents = tuple(int(parent) for parent in arrays["parents"])
-        joints = np.asarray(arrays["joints_world"], np.float64)
-        lengths, times = (np.asarray(arrays[key], np.float64) for key in ("bone_lengths", "times"))
+        joints, lengths, times = (arrays[key] for key in ("joints_world", "bone_lengths", "times"))
         fraction = arrays.get("fps_fraction")
         rate = exact_rate(float(arrays["fps"])) if fraction is None else Fraction(int(fraction[0]), int(fraction[1]))
         skeleton = _skeleton(names, parents)
@@ -70,7 +60,10 @@ def read_motion(path: Path) -> JointMotion:
         raise ReadError(f"{count} joints do not fit an array of shape {joints.shape}.", path, "joints_world")
     if times.shape != (len(joints),) or not np.isfinite(times).all() or (np.diff(times) <= 0).any() or rate <= 0:
         raise ReadError("every frame needs a time later than the one before.", path, "times")
-    return JointMotion(skeleton, joints, lengths, times, rate, path.stem)
+    hands = arrays.get("hands", np.zeros((0, 6, 3)))
+    if len(hands) and (skeleton != HUMAN17 or hands.shape != (len(joints), len(HUMAN23) - count, 3)):
+        raise ReadError(f"an array of shape {hands.shape} is no human's hands over {len(joints)} frames.", path, "hands")
+    return JointMotion(*with_hands(skeleton, joints, lengths, hands), times, rate, path.stem)
 
 
 def _skeleton(names: tuple[str, ...], parents: tuple[int, ...]) -> Skeleton:

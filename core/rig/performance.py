@@ -45,7 +45,8 @@ ROLE_OF: dict[str, str] = {
 class Body:
     """A body at rest, world frame: heads and tails (3,) of its bones by role, metres (or whatever the world's unit is).
 
-    ankle: height of the ankles over the floor that it stands on; floor: that floor's height.
+    ankle: height of the ankles over the floor that it stands on; floor: that floor's height. palms: by side, the line (3,)
+    from the pinky's knuckle to the index finger's, where it is not told by heads of finger bones.
     """
 
     heads: Mapping[str, Array]
@@ -53,6 +54,14 @@ class Body:
     ankle: float
     has_feet: bool = True
     floor: float = 0.0
+    palms: Mapping[str, Array] = field(default_factory=dict)
+
+    def palm(self, side: str) -> Array | None:
+        """Return the line (3,) across a hand, from the pinky's knuckle to the index finger's, where it is known."""
+        knuckles = [f"{finger}.1.{side}" for finger in ("pinky", "index")]
+        if all(role in self.heads for role in knuckles):
+            return self.heads[knuckles[1]] - self.heads[knuckles[0]]
+        return self.palms.get(side)
 
     def mid(self, part: str) -> Array:
         """Return the point (3,) between the left and the right one of a part."""
@@ -127,9 +136,7 @@ class Performance:
 
 def performance_of_motion(motion: Motion) -> Performance:
     """Return what a lifted human does. Raises `RigError` where the motion is of another creature, or has gaps."""
-    return performance_of_joints(
-        motion.skeleton, motion.joints_world, motion.bone_lengths, motion.times, float(motion.fps), Path(motion.source).stem
-    )
+    return performance_of_joints(*motion.body, motion.times, float(motion.fps), Path(motion.source).stem)
 
 
 def performance_of_joints(
@@ -155,12 +162,20 @@ def performance_of_pose(pose: Pose, rest: RestPose, times: Array, label: str = "
         {role: rest.heads[i] for role, i in roles.items()},
         {role: rest.tails[i] for role, i in roles.items()},
         0.0 if skeleton.stature is None else skeleton.stature.foot_height * stature(_lengths(rest), skeleton),
+        palms=_palms(rest),
     )
     heads = {role: joints[:, skeleton.index(table.bones[i].head)] for role, i in roles.items()}
     ankles = {side: joints[:, skeleton.index(f"{side.lower()}_ankle")] for side in SIDES}
     return Performance(
         body, {role: turned[:, i] for role, i in roles.items()}, heads, ankles, np.asarray(times, np.float64), label
     )
+
+
+def _palms(rest: RestPose) -> dict[str, Array]:
+    """Return the lines across the hands at rest, by side, where knuckles are carried by them."""
+    at = {joint: rest.joints[rest.table.skeleton.index(joint)] for joint, *_ in rest.table.carried}
+    ends = {side: (f"{side.lower()}_pinky", f"{side.lower()}_index") for side in SIDES}
+    return {side: at[index] - at[pinky] for side, (pinky, index) in ends.items() if {pinky, index} <= at.keys()}
 
 
 def _lengths(rest: RestPose) -> Array:

@@ -23,6 +23,8 @@ HAND_HEIGHT = 0.07
 """Height of the wrist of a hand that rests on the floor, as a share of the leg."""
 
 
+ROUNDS = 4
+"""How often the root's path and what the feet's places give are found anew, each from the other."""
 DEEPEST = 0.15
 """Share of the leg by which a foot may be below the floor and still be lifted onto it."""
 
@@ -43,6 +45,10 @@ class Figure:
         """Return where a limb's bone ends (T, 3): the ankle of the shin, the wrist of the forearm."""
         role = f"{part}.{side}"
         return self.joints[role] + self.turns[role] @ (self.body.end(role) - self.body.heads[role])
+
+    def line(self, upper: str, lower: str, side: str) -> tuple[Array, Array, Array]:
+        """Return the three joints of a limb, (T, 3) each: hip, knee and ankle, or shoulder, elbow and wrist."""
+        return self.joints[f"{upper}.{side}"], self.joints[f"{lower}.{side}"], self.end(lower, side)
 
     def place(self, path: Array) -> None:
         """Put all joints where the turns put them, with the middle between the hips on a path (T, 3)."""
@@ -77,10 +83,12 @@ def pin_feet(figure: Figure, performance: Performance, stands: Mapping[str, NDAr
         above = scale * (performance.ankles[side][:, 2] - source.floor - source.ankle)
         level = source.floor + body.ankle + np.where(np.abs(above) < contacts.LOW * size, 0.0, above)
         missed[side] = contacts.misses(ankles[side], stands[side], level, fps)
-    shift = contacts.root_share(missed, stands, fps)
-    left = {side: np.where(stands[side][:, None], missed[side] - shift, 0.0) for side in SIDES}
-    for gap in left.values():
-        gap[:, 2] -= np.clip(gap[:, 2], -contacts.SLACK * size, contacts.SLACK * size)
+    stiff = {side: contacts.stiffness(*figure.line("thigh", "shin", side)) for side in SIDES}
+    give = {side: np.zeros_like(missed[side]) for side in SIDES}
+    for _ in range(ROUNDS):
+        shift = contacts.root_share({side: missed[side] + give[side] for side in SIDES}, stiff, stands, fps)
+        give = {side: contacts.given(missed[side] - shift, stiff[side], stands[side], size, fps) for side in SIDES}
+    left = {side: np.where(stands[side][:, None], missed[side] + give[side] - shift, 0.0) for side in SIDES}
     lengths = {side: body.segment("thigh", side) + body.segment("shin", side) for side in SIDES}
     hips = {side: figure.joints[f"thigh.{side}"] + shift for side in SIDES}
     drop = contacts.lowering(hips, {side: ankles[side] + shift + left[side] for side in SIDES}, lengths, stands, fps)
@@ -125,6 +133,7 @@ def keep_toes_up(figure: Figure, floor: float) -> None:
 def pin_hands(figure: Figure, performance: Performance, scale: float) -> None:
     """Make hands that rest on the floor stay where they rest, by the arms: in crawling, getting up, cartwheels."""
     source, fps = performance.body, performance.fps
+    size = figure.body.leg_length / contacts.USUAL_LEG
     for side in SIDES:
         forearm = f"forearm.{side}"
         if forearm not in performance.turns or f"upper_arm.{side}" not in figure.turns:
@@ -135,5 +144,7 @@ def pin_hands(figure: Figure, performance: Performance, scale: float) -> None:
             continue
         level = source.floor + scale * (wrist[:, 2] - source.floor)
         missed = contacts.misses(figure.end("forearm", side), down, level, fps)
+        stiff = contacts.stiffness(*figure.line("upper_arm", "forearm", side))
+        missed += contacts.given(missed, stiff, down, size, fps)
         figure.bend("upper_arm", "forearm", side, contacts.leg_share(missed, down, fps))
     figure.place(figure.middle())

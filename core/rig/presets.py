@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from ..errors import ReadError, RigError
+from ..json_file import read_json
 from ..output import written_aside
 from .mapping import BoneMap
 from .roles import is_role
@@ -26,14 +27,7 @@ def save_map(path: Path, bones: BoneMap) -> None:
 
 def load_map(path: Path) -> BoneMap:
     """Read a mapping. Raises `ReadError` that names the place where the file is no mapping."""
-    try:
-        if path.stat().st_size > LARGEST:
-            raise ReadError(f"a mapping is never larger than {LARGEST} bytes; choose another file.", path)
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReadError(f"the mapping cannot be read ({error.strerror or error}).", path) from error
-    except (ValueError, RecursionError) as error:
-        raise ReadError(f"this is no JSON text ({error}).", path) from error
+    data = read_json(path, LARGEST)
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise ReadError(f"this is no mapping; one has 'kind': '{KIND}'.", path)
     if data.get("version") != VERSION:

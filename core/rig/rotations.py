@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RigError
+from ..interpolation import ramp
 from ..rotation import (
     continuous_quaternions,
     matrix_from_axis_angle,
@@ -170,9 +171,13 @@ def _bone_rotation(joints: Array, rest: RestPose, bone: Bone, parent: Array, fps
     cosine = direction @ at_rest
     if not weights.any() and cosine.min() > SINGULAR:
         return arc
-    calm = _ramp(cosine, -1.0, SINGULAR)
+    calm = ramp(cosine, -1.0, SINGULAR)
     x_axis = normalised(np.cross(at_rest, np.eye(3)[np.abs(at_rest).argmin()]))
     twist = solve_twist(angles, weights, calm, transport_angles(direction, arc @ x_axis), fps)
+    if bone.share < 1:
+        # Of an angle a share can be taken only where it is known how many turns it has: few, about the usual one.
+        told = twist[weights > 0] if weights.any() else twist
+        twist = bone.share * (twist - 2 * np.pi * np.round((np.median(told) - bone.usual_twist) / (2 * np.pi)))
     return matrix_from_axis_angle(direction, twist) @ arc
 
 
@@ -187,7 +192,7 @@ def _hinge_twist(
     index = next(i for i, bone in enumerate(rest.table.bones) if bone.tail == hinge.joint)
     angles = signed_angle(arc @ rest.matrices[index][:, 0], normal, direction)
     bend = np.linalg.norm(normal, axis=-1)
-    return angles, _ramp(bend, STRAIGHT, BENT) * (1 - _ramp(np.abs(angles), TRUSTED_TWIST, IMPOSSIBLE_TWIST))
+    return angles, ramp(bend, STRAIGHT, BENT) * (1 - ramp(np.abs(angles), TRUSTED_TWIST, IMPOSSIBLE_TWIST))
 
 
 def _across_twist(
@@ -204,7 +209,7 @@ def _across_twist(
         line_at_rest += across.weight * known * normalised(rest.joints[left] - rest.joints[right])
     angles = signed_angle((arc @ line_at_rest[..., None])[..., 0], line, direction)
     sine = np.linalg.norm(np.cross(direction, line), axis=-1)
-    return angles, ACROSS_WEIGHT * _ramp(sine, STRAIGHT, BENT)
+    return angles, ACROSS_WEIGHT * ramp(sine, STRAIGHT, BENT)
 
 
 def _filled(directions: Array, at_rest: Array, fps: float) -> Array:
@@ -219,16 +224,10 @@ def _filled(directions: Array, at_rest: Array, fps: float) -> Array:
     after = known[np.minimum(np.searchsorted(known, frames), len(known) - 1)]
     before = known[np.maximum(np.searchsorted(known, frames, side="right") - 1, 0)]
     away = np.minimum(np.abs(frames - before), np.abs(after - frames)) / fps
-    far = _ramp(away, 0.5 * FORGOTTEN, FORGOTTEN)[:, None]
+    far = ramp(away, 0.5 * FORGOTTEN, FORGOTTEN)[:, None]
     return normalised((1 - far) * normalised(even, fallback=tuple(at_rest)) + far * at_rest, fallback=tuple(at_rest))
 
 
 def _seen_from(deformation: Array, vectors: Array) -> Array:
     """Turn (T, 3) world vectors into the frame that a deformation (T, 3, 3) carries along."""
     return (np.swapaxes(deformation, -1, -2) @ vectors[..., None])[..., 0]
-
-
-def _ramp(values: Array, low: float, high: float) -> Array:
-    """Rise smoothly (T,) from 0 at `low` to 1 at `high`."""
-    x = np.clip((values - low) / (high - low), 0, 1)
-    return x * x * (3 - 2 * x)

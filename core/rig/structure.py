@@ -22,6 +22,12 @@ SYMMETRY = 0.06
 """Share of the rig's height by which mirrored bones may miss each other."""
 LEGS_ON_TRUNK = -0.7
 """Cosine between trunk and legs at rest, from the hips; people have about -1, animals on four legs about 0."""
+SPINE_ON_LEGS = -0.6
+"""The same of the spine, from its lowest bone to the neck: a bird's shoulders are above its legs, but its spine lies."""
+ARM_OF_LEG = 0.85
+"""Usual length of an arm with its hand, as a share of a leg with its foot."""
+LEG_OF_LONGEST = 0.6
+"""Share of the longest chain that reaches the floor; shorter ones are no legs."""
 MIDDLE = 0.03
 """Share of the height within which a bone is on the middle line."""
 
@@ -71,13 +77,15 @@ def _roles(rig: Rig, axis: int, plane: float, height: float) -> dict[str, int]:
     standing = [pair for pair, low in zip(limbs, lowest, strict=True) if low < floor + 0.12 * height]
     if not standing:
         raise RigError(f"{rig.label}: it is no humanoid: no two mirrored chains of bones reach down to its feet.")
-    legs = max(standing, key=lambda pair: _reach(rig, pair[0]))
+    legs = _legs(rig, standing)
     hips = legs[0].fork
     above = [pair for pair in limbs if pair is not legs and _is_below(rig, hips, pair[0].fork)]
     arms_found = [pair for pair in above if _reach(rig, pair[0]) > 0.2 * height]
     if not arms_found:
         raise RigError(f"{rig.label}: it is no humanoid: no two mirrored arms were found above the legs.")
-    arms = max(arms_found, key=lambda pair: abs(float(tails[list(pair[0].bones), axis].max() - plane)) + _reach(rig, pair[0]))
+    # What hangs on the hips beside the legs is a skirt or a belt, wherever there is anything else.
+    arms_found = [pair for pair in arms_found if pair[0].fork != hips] or arms_found
+    arms = max(arms_found, key=lambda pair: _armlike(rig, pair[0], axis, plane, _reach(rig, legs[0])))
     chest = arms[0].fork
     spine = [bone for bone in reversed([chest, *rig.ancestors(chest)]) if hips in rig.ancestors(bone)]
     roles: dict[str, int] = {"hips": hips}
@@ -137,6 +145,22 @@ def _reach(rig: Rig, limb: _Limb) -> float:
     """Return how long a chain is along its joints."""
     points = np.concatenate([rig.heads[list(limb.bones)], rig.tails[[limb.bones[-1]]]])
     return float(np.linalg.norm(np.diff(points, axis=0), axis=-1).sum())
+
+
+def _legs(rig: Rig, standing: list[tuple[_Limb, _Limb]]) -> tuple[_Limb, _Limb]:
+    """Return the pair of long chains that hangs nearest to the root: a cape that reaches the floor hangs on the chest."""
+    longest = max(_reach(rig, pair[0]) for pair in standing)
+    long = [pair for pair in standing if _reach(rig, pair[0]) > LEG_OF_LONGEST * longest]
+    return min(long, key=lambda pair: (len(rig.ancestors(pair[0].fork)), -_reach(rig, pair[0])))
+
+
+def _armlike(rig: Rig, limb: _Limb, axis: int, plane: float, leg: float) -> float:
+    """Return how much a chain is an arm and no wing, cape or hair: as long as an arm, off to its side, with fingers."""
+    bones, children = list(limb.bones), rig.children()
+    reach = _reach(rig, limb)
+    aside = float(np.abs(rig.tails[bones, axis] - plane).max()) / reach
+    fingers = any(len(children[bone]) >= 3 for bone in bones[2:])
+    return min(aside, 1.0) - abs(float(np.log(reach / (ARM_OF_LEG * leg)))) + 0.5 * fingers
 
 
 def _is_below(rig: Rig, hips: int, bone: int) -> bool:
@@ -242,11 +266,15 @@ def _named(rig: Rig, roles: dict[str, int]) -> dict[str, str]:
 
 
 def upright(heads: Mapping[str, Array]) -> bool:
-    """Return whether the legs go on where the trunk ends, as in people and in no four-legged animal; heads (3,) by role."""
+    """Return whether the legs go on where trunk and spine end, as in people and in no animal; heads (3,) by role."""
 
     def middle(part: str) -> Array:
         return 0.5 * (heads[f"{part}.L"] + heads[f"{part}.R"])
 
     low = "foot" if "foot.L" in heads and "foot.R" in heads else "shin"
     trunk, legs = middle("upper_arm") - middle("thigh"), middle(low) - middle("thigh")
-    return float(trunk @ legs) < LEGS_ON_TRUNK * float(np.linalg.norm(trunk) * np.linalg.norm(legs))
+    lines = [(trunk, LEGS_ON_TRUNK)]
+    top = next((role for role in ("neck.1", "head") if role in heads), None)
+    if top is not None:
+        lines.append((heads[top] - heads["hips"], SPINE_ON_LEGS))
+    return all(float(line @ legs) < limit * float(np.linalg.norm(line) * np.linalg.norm(legs)) for line, limit in lines)

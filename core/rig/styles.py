@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import SettingsError
 from ..rotation import matrix_from_axis_angle
-from .bones import Bone, BoneTable, Vector
+from .bones import BoneTable, Vector
 from .families import FAMILIES
 from .performance import ROLE_OF
 
@@ -33,25 +33,26 @@ def styled(table: BoneTable, rest: str = "T", names: str = "plain") -> BoneTable
     bones = table.bones
     if not {"pelvis", "upper_arm.L", "thigh.L"} <= set(table.names):
         return table
+    carried = table.carried
     if rest == "A":
-        bones = tuple(_lowered(bone) for bone in bones)
+        bones = tuple(
+            replace(bone, direction=_lowered(bone.direction, bone.name), x_axis=_lowered(bone.x_axis, bone.name))
+            for bone in bones
+        )
+        carried = tuple((joint, bone, _lowered(direction, bone)) for joint, bone, direction in carried)
     if names != "plain":
         bones = tuple(replace(bone, label=_label(bone.name, names)) for bone in bones)
-    return replace(table, bones=bones)
+    return replace(table, bones=bones, carried=carried)
 
 
-def _lowered(bone: Bone) -> Bone:
-    """Return an arm's bone turned down about the body's front."""
-    part, _, side = bone.name.partition(".")
+def _lowered(vector: Vector, bone: str) -> Vector:
+    """Return a direction on an arm's bone turned down about the body's front; on another bone as it is."""
+    part, _, side = bone.partition(".")
     if part not in _ARMS:
-        return bone
+        return vector
     turn = matrix_from_axis_angle(np.array([0.0, 1.0, 0.0]), np.array(LOWERED if side == "L" else -LOWERED))
-
-    def turned(vector: Vector) -> Vector:
-        x, y, z = turn @ np.array(vector)
-        return (float(x), float(y), float(z))
-
-    return replace(bone, direction=turned(bone.direction), x_axis=turned(bone.x_axis))
+    x, y, z = turn @ np.array(vector)
+    return (float(x), float(y), float(z))
 
 
 def _label(name: str, names: str) -> str:

@@ -16,7 +16,8 @@ from ..errors import RigError
 from ..rotation import continuous_quaternions, matrix_from_quaternion, quaternion_from_matrix
 from . import contacts, sharing
 from .alignment import rest_alignments, same_body
-from .bases import Base, base_order, carried_turns, plain_bases
+from .bases import Base, base_order, following, plain_bases
+from .channels import Lock
 from .mapping import BoneMap, check_map
 from .performance import Body, Performance, body_of
 from .pinning import Figure, keep_toes_up, pin_feet, pin_hands
@@ -74,10 +75,12 @@ def transfer(
     bases: Mapping[str, Base] | None = None,
     settings: TransferSettings | None = None,
     sole: float | None = None,
+    locks: Mapping[str, Lock] | None = None,
 ) -> Transfer:
-    """Put a performance onto a rig. sole: world height of the lowest point of its mesh at rest, where known.
+    """Put a performance onto a rig.
 
-    Raises `RigError` where the mapping is not a body's, or nothing could be keyed.
+    sole: world height of the lowest point of its mesh at rest, where known. locks: by bone; what hangs on a bone that keeps
+    still turns by itself as far as it should. Raises `RigError` where the mapping is not a body's, or nothing could be keyed.
     """
     settings = settings or TransferSettings()
     check_map(rig, bones)
@@ -113,9 +116,9 @@ def transfer(
         )
     moved, root = figure.joints, None
     if settings.root_bone:
-        root, away = root_travel(rig, bones, figure.joints["hips"])
+        root, away = root_travel(rig, bones, figure.joints["hips"], bases["hips"].rides)
         moved = {role: joint - away for role, joint in figure.joints.items()}
-    rotations, location = local_channels(rig, bones, bases, turns, moved)
+    rotations, location = local_channels(rig, bones, bases, turns, moved, locks)
     ankles = {side: figure.end("shin", side) for side in SIDES}
     return Transfer(rotations, bones.bones["hips"], location, figure.joints, turns, ankles, scale, stands, tuple(notes), root)
 
@@ -148,13 +151,13 @@ def _path(performance: Performance, body: Body, scale: float) -> Array:
     return path
 
 
-def root_travel(rig: Rig, bones: BoneMap, hips: Array) -> tuple[tuple[str, Array], Array]:
+def root_travel(rig: Rig, bones: BoneMap, hips: Array, rides: bool = False) -> tuple[tuple[str, Array], Array]:
     """Return the root bone with its location (T, 3), and the way over the floor (T, 3), world, that it takes off the hips.
 
-    hips: (T, 3) world. Raises `RigError` where no bone above the hips is the root.
+    hips: (T, 3) world. rides: they travel with the root bone though it is not above them. Raises `RigError` where they do not.
     """
     root = bones.bones.get("root")
-    if root is None or rig.index(root) not in rig.ancestors(rig.index(bones.bones["hips"])):
+    if root is None or not (rides or rig.index(root) in rig.ancestors(rig.index(bones.bones["hips"]))):
         raise RigError(f"{rig.label}: it has no root bone above the hips, so the hips themselves have to travel.")
     away = (hips - hips[0]) * (1.0, 1.0, 0.0)
     axes = rig.world[:3, :3] @ rig.rest[rig.index(root)][:3, :3]
@@ -162,30 +165,40 @@ def root_travel(rig: Rig, bones: BoneMap, hips: Array) -> tuple[tuple[str, Array
 
 
 def local_channels(
-    rig: Rig, bones: BoneMap, bases: Mapping[str, Base], turns: Mapping[str, Array], joints: Mapping[str, Array]
+    rig: Rig,
+    bones: BoneMap,
+    bases: Mapping[str, Base],
+    turns: Mapping[str, Array],
+    joints: Mapping[str, Array],
+    locks: Mapping[str, Lock] | None = None,
 ) -> tuple[dict[str, Array], Array]:
     """Return what the pose channels hold: quaternions (T, 4) by bone, and the location (T, 3) of the hips' bone.
 
-    A bone's pose is (what carries it) offset rest basis; both sides are known but for the basis.
+    A bone's pose is (what carries it) offset rest basis; both sides are known but for the basis. A locked bone turns as far
+    as its lock lets it, and its pose is then what carries the next.
     """
-    order = base_order(bases)
-    every = carried_turns(bases, turns, order, rig)
     turn = rig.turn
+    found: dict[str, Array] = {}
     rotations: dict[str, Array] = {}
-    for role in sorted(turns, key=sort_key):
+    for role in base_order(bases):
         base, bone = bases[role], bones.bones[role]
+        if role not in turns:
+            found[role] = following(base, found, rig, len(turns["hips"]))
+            continue
         rest = rig.rest[rig.index(bone)][:3, :3]
         right = turn @ rest
-        left = (turn @ base.offset[:3, :3] @ rest).T
-        if base.role is None:
-            local = left @ turns[role] @ right
-        else:
-            local = left @ np.swapaxes(every[base.role], -1, -2) @ turns[role] @ right
-        rotations[bone] = continuous_quaternions(quaternion_from_matrix(local))
+        carried = turn @ base.offset[:3, :3] @ rest
+        above = carried if base.role is None else found[base.role] @ carried
+        local = np.swapaxes(above, -1, -2) @ turns[role] @ right
+        rotations[role] = continuous_quaternions(quaternion_from_matrix(local))
+        found[role] = turns[role]
+        if locks and bone in locks:
+            rotations[role] = locks[bone].held(rotations[role])
+            found[role] = above @ matrix_from_quaternion(rotations[role]) @ right.T
     at = rig.index(bones.bones["hips"])
     frame = np.linalg.inv(rig.world @ bases["hips"].offset @ rig.rest[at])
     location = joints["hips"] @ frame[:3, :3].T + frame[:3, 3]
-    return rotations, location
+    return {bones.bones[role]: rotations[role] for role in sorted(rotations, key=sort_key)}, location
 
 
 def forward(
