@@ -41,11 +41,8 @@ def written_aside(path: Path) -> Iterator[Path]:
     Blender, as a RuntimeError) reports.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first.")
-    if path.is_dir():
-        raise OutputError(f"{path}: this is a folder; give the name of a file.")
-    aside = path.with_name(f".{path.stem[:_STEM]}.{_MARK}{_HOST}-{os.getpid()}-{uuid4().hex[:8]}{path.suffix}")
+    _check_place(path)
+    aside = _beside(path)
     try:
         yield aside
         if not aside.is_file() or aside.stat().st_size == 0:
@@ -55,6 +52,29 @@ def written_aside(path: Path) -> Iterator[Path]:
         raise OutputError(f"{path}: cannot be written: {_reason(error)}{_room(path)}") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def check_target(path: Path) -> None:
+    """Raise `OutputError`, before long work, where a file could not be written: no folder, or one that takes no files."""
+    _check_place(path)
+    aside = _beside(path)
+    try:
+        aside.touch()
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or type(error).__name__}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _check_place(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first.")
+    if path.is_dir():
+        raise OutputError(f"{path}: this is a folder; give the name of a file.")
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.stem[:_STEM]}.{_MARK}{_HOST}-{os.getpid()}-{uuid4().hex[:8]}{path.suffix}")
 
 
 def save_npz(path: Path, arrays: dict[str, NDArray]) -> None:

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .assumptions import ASSUMED, GUESSED_FPS, assumed_camera, guessed_size
+from .calibration import fit_to_image
 from .camera import Intrinsics, project, unproject
+from .camera_path import UP, CameraPath
 from .cleaning import CleaningSettings, clean
 from .errors import SettingsError, TrackError
 from .layouts import to_canonical
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Progress = Callable[[float, str], None]
 
-CAMERA_MODES = ("static", "orbit")
+CAMERA_MODES = ("static", "orbit", "scene")
 CONTACT_MODES = ("auto", "always", "never", "ground")
 SOLVE_FROM = 0.4
 """Share of a lift's progress at which the networks are done and the solve begins."""
@@ -47,7 +49,8 @@ SOLVE_FROM = 0.4
 class LiftSettings:
     """Everything a user can set about a lift.
 
-    camera_mode: 'static' (one camera for the clip) or 'orbit' (the body stays, the camera turns about it).
+    camera_mode: 'static' (one camera for the clip), 'orbit' (the body stays, the camera turns about it), or 'scene' (the body
+    is placed in the world of `scene_camera`, the user's own, which has a frame for each of the track's).
     actor_height: metres; None for the usual one of the weights' skeleton. device: 'auto', 'cpu', 'cuda' or 'mps'.
     weights: a name or a file.
     fps, image_size, intrinsics, fov (radians over the larger side): override or supply what the track does not say.
@@ -66,6 +69,7 @@ class LiftSettings:
     image_size: tuple[int, int] | None = None
     fov: float | None = None
     intrinsics: Intrinsics | None = None
+    scene_camera: CameraPath | None = None
     verticals: tuple[tuple[float, float, float], ...] = ()
     smoothing: float = 1.0
     contacts: str = "auto"
@@ -74,6 +78,10 @@ class LiftSettings:
     def __post_init__(self) -> None:
         if self.camera_mode not in CAMERA_MODES:
             raise SettingsError(f"there is no camera mode '{self.camera_mode}'; known are {', '.join(CAMERA_MODES)}.")
+        if self.scene_camera is not None and self.camera_mode != "scene":
+            raise SettingsError("a scene's camera was given, but not the camera mode 'scene'.")
+        if self.camera_mode == "scene" and self.fov is not None:
+            raise SettingsError("a field of view contradicts the scene's camera, which has one; give one of them.")
         if self.actor_height is not None and not 0.05 <= self.actor_height <= 50:
             raise SettingsError(f"an actor height of {self.actor_height:g} m is out of range (0.05 to 50 m).")
         if self.fps is not None and not 0 < self.fps <= 10000:
@@ -164,11 +172,14 @@ def solve_people(people: Sequence[LiftedFrames], settings: LiftSettings, progres
 
 
 def lift_part(settings: LiftSettings) -> LiftSettings:
-    """Return settings with the usual values for all that the solve alone decides: equal ones share their lifted frames."""
+    """Return settings with the usual values for all that the solve alone decides: equal ones share their lifted frames.
+
+    A scene's camera stays, through whose lens frames are lifted.
+    """
     usual = LiftSettings()
     return replace(
         settings,
-        camera_mode=usual.camera_mode,
+        camera_mode=usual.camera_mode if settings.scene_camera is None else settings.camera_mode,
         actor_height=usual.actor_height,
         smoothing=usual.smoothing,
         contacts=usual.contacts,
@@ -243,6 +254,8 @@ class _Run:
         if skeleton == HUMAN17:
             self.seen = track.undistorted(camera) if has_hands(track) else None
         track = to_canonical(track, skeleton).undistorted(camera)
+        if self.settings.camera_mode == "scene":
+            track = self._through_scene(track)
         self.report.fps = f"{float(fps):.6g}"
         self.report.notes += track.notes
         return track
@@ -278,7 +291,7 @@ class _Run:
         self.report.camera_mode = settings.camera_mode
         self.report.actor_height = settings.actor_height or usual_height(skeleton)
         with self.stage("solve", SOLVE_FROM, 0.95):
-            performer = _performer(frames, self.report.actor_height, settings.contacts, settings.smoothing)
+            performer = self._performer(frames)
             floor = _floor_of(first) if first else None
             if floor is not None:
                 # Of the others nobody said how tall they are: that they stand on the same floor tells.
@@ -288,7 +301,7 @@ class _Run:
                     self.report.notes.append("stands on no floor that the first one stands on: placed by size alone.")
                 else:
                     self.report.actor_height = round(height, 3)
-                    performer = _performer(frames, self.report.actor_height, settings.contacts, settings.smoothing)
+                    performer = self._performer(frames)
                     self.report.notes.append(f"taken to be {height:.2f} m tall, so as to stand on the first one's floor.")
             pose, rotation = lifted.pose, lifted.rotation
             performance = performer.perform(self.advance, floor, settings.verticals)
@@ -296,7 +309,11 @@ class _Run:
                 self.report.notes.append("the calibration's world says which way is up.")
             joints, lengths = performance.joints, performance.lengths
         with self.stage("camera", 0.95, 1.0):
-            if first is not None:
+            view = settings.scene_camera
+            if view is not None:
+                turn, shift = view.rotation, view.translation
+                joints = view.to_camera(joints)
+            elif first is not None:
                 turn, shift = (_every_frame(x[0], len(track)) for x in (first.camera_rotation, first.camera_translation))
             elif settings.camera_mode == "static":
                 up, level = performance.up, performance.level
@@ -310,6 +327,7 @@ class _Run:
             hands = np.zeros((0, 6, 3)) if knuckles is None else np.einsum("tba,tjb->tja", turn, knuckles - shift[:, None])
         error = np.linalg.norm(project(joints, camera) - track.keypoints, axis=-1)
         self._judge(track, error, lifted.flipped, lifted.empty)
+        level = self._judge_floor(performer, performance.level) if view is not None else 0.0
         self._judge_motion(track, joints_world, performance.contacts, lifted.empty, fps)
         return Motion(
             skeleton=skeleton, times=track.frame_times(), fps=track.fps, joints_world=joints_world, joints_camera=joints,
@@ -317,8 +335,13 @@ class _Run:
             camera_translation=shift, camera_mode=settings.camera_mode, bone_lengths=lengths, keypoints=track.keypoints,
             scores=track.scores, reprojection_error=error, person=track.person, source=track.source,
             first_frame=track.first_frame, report=self.report, contacts=performance.contacts,
-            evidence=~lifted.empty, hands=hands,
+            evidence=~lifted.empty, floor=level, hands=hands,
         )  # fmt: skip
+
+    def _performer(self, frames: LiftedFrames) -> Performer:
+        settings = self.settings
+        height, view = self.report.actor_height, settings.scene_camera
+        return _performer(frames, height, settings.contacts, settings.smoothing, view=view)
 
     def _estimated(self, track: KeypointTrack, lifter: Lifter, fps: float) -> Intrinsics:
         """Return the track's assumed camera with the focal length under which the solve leaves least unexplained.
@@ -366,6 +389,8 @@ class _Run:
     def _camera(self, track: KeypointTrack) -> Intrinsics:
         settings = self.settings
         known = settings.intrinsics or track.intrinsics
+        if known is None and settings.scene_camera is not None:
+            return settings.scene_camera.intrinsics
         if known is not None and settings.fov is None:
             return known
         size = settings.image_size or track.image_size
@@ -378,6 +403,37 @@ class _Run:
             "the camera is unknown; its field of view was estimated from the track, which is never sure: set it if you know it."
         )
         return assumed_camera(track.replace(image_size=size))
+
+    def _through_scene(self, track: KeypointTrack) -> KeypointTrack:
+        """Return the undistorted track as the scene's camera sees it."""
+        view = self.settings.scene_camera
+        if view is None:
+            raise SettingsError("the camera mode 'scene' needs a scene's camera.")
+        if len(view) != len(track):
+            raise SettingsError(
+                f"the scene's camera has {len(view)} frames, the keypoints {len(track)}; they must be the same."
+            )
+        size = self.settings.image_size or track.image_size
+        camera, _ = fit_to_image(view.intrinsics, size)
+        if size is not None and (camera.width, camera.height) != size:
+            self.report.warnings.append(
+                f"the scene renders {camera.width} x {camera.height} pixels, the footage has {size[0]} x {size[1]}, which is "
+                "another shape: give the scene the footage's resolution."
+            )
+        return track.replace(intrinsics=camera)
+
+    def _judge_floor(self, performer: Performer, level: float | None) -> float:
+        """Say where the floor is in the scene's world, and whether the camera's path has the actor's scale."""
+        if level is not None:
+            self.report.notes.append(f"the feet stand at z = {level:.2f} m of the scene.")
+        scale = performer.path_scale()
+        if scale is not None:
+            self.report.camera_scale = round(scale, 2)
+            self.report.warnings.append(
+                f"the feet would stand still if the camera's path were {scale:.2g} times as long: scale the camera's world by "
+                f"that, or give the actor's height as {self.report.actor_height / scale:.2f} m if that is what it is."
+            )
+        return level or 0.0
 
     def _judge(self, track: KeypointTrack, error: Array, flipped: NDArray[np.bool_], empty: NDArray[np.bool_]) -> None:
         report = self.report
@@ -413,8 +469,15 @@ class _Run:
         ]
 
 
-def _performer(frames: LiftedFrames, height: float, contacts: str, smoothing: float, fps: float | None = None) -> Performer:
-    """Make ready to solve lifted frames. fps: as they lie in time, the track's own where not given."""
+def _performer(
+    frames: LiftedFrames,
+    height: float,
+    contacts: str,
+    smoothing: float,
+    fps: float | None = None,
+    view: CameraPath | None = None,
+) -> Performer:
+    """Make ready to solve lifted frames. fps: as they lie in time, the track's own where not given; view: a scene's camera."""
     from .motion.performance import Performer
     from .motion.solve import SolveSettings
 
@@ -423,7 +486,7 @@ def _performer(frames: LiftedFrames, height: float, contacts: str, smoothing: fl
     rays = unproject(track.keypoints, track.intrinsics)
     return Performer(
         lifted.pose, lifted.rotation, rays, track.scores, track.skeleton, fps or _sampling_rate(track), height,
-        contacts, SolveSettings(smoothing=smoothing), frames.device, track.label,
+        contacts, SolveSettings(smoothing=smoothing), frames.device, track.label, view,
     )  # fmt: skip
 
 
@@ -433,7 +496,9 @@ def _every_frame(one: Array, frames: int) -> Array:
 
 
 def _floor_of(motion: Motion) -> tuple[Array, float]:
-    """Return up (3,) and the floor's level, up . x, in the frame of a motion's camera, which stands still."""
+    """Return up (3,) and the floor's level, up . x: in a scene's world, else in the frame of a camera that stands still."""
+    if motion.camera_mode == "scene":
+        return np.array(UP), motion.floor
     up = motion.camera_rotation[0, :, 2]
     return up, float(up @ motion.camera_translation[0])
 

@@ -12,7 +12,8 @@ class Report:
     """Facts about one lift, filled stage by stage.
 
     Reprojection errors are pixels (`by_joint` has medians). `focal_uncertainty` is a standard deviation in percent, None where
-    the focal length was known; `jitter` the mean jerk of the joints, m/s3; `foot_slide` the median speed of feet in contact,
+    the focal length was known; `camera_scale` by how much a scene camera's path would have to be stretched for feet to stand
+    still, None where it fits; `jitter` the mean jerk of the joints, m/s3; `foot_slide` the median speed of feet in contact,
     cm/s, None without contacts; `spans_without_evidence` the first and last source frames of spans that show nobody. `seconds`
     maps stage names to durations; `cleaned` counts changed keypoints by kind; `worst_frames` are source frame numbers to look
     at. `warnings` ask for something; `notes` only say how it was read.
@@ -27,6 +28,7 @@ class Report:
     camera: str = ""
     camera_mode: str = ""
     actor_height: float = 0.0
+    camera_scale: float | None = None
     reprojection_median: float = 0.0
     reprojection_95: float = 0.0
     reprojection_by_joint: dict[str, float] = field(default_factory=dict)

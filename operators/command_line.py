@@ -148,7 +148,11 @@ def _add_lift(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bone-names", choices=NAMINGS, default="plain", help="family that bones are named after")
     parser.add_argument("--thin", type=float, default=0.0, metavar="MM", help="thin keys; joints move by so many mm at most")
     add_character_options(parser, required=False)
-    parser.add_argument("--preview", metavar="PNG", help="also render a still of the middle frame through the camera")
+    parser.add_argument(
+        "--preview",
+        metavar="FILE",
+        help="also render the figure through the camera, over the footage or the keypoints: .mp4, .mov, .mkv; .png: one frame",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON on standard output")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
 

@@ -10,7 +10,7 @@ from ..core.calibration import CalibratedCamera, read_camera, split_reference
 from ..core.errors import CameraError, PoseliftError
 from ..scene.footage import footage_facts
 from ..scene.user_camera import intrinsics_of_camera
-from .camera_options import Given
+from .camera_options import Given, SceneCamera
 from .languages import told
 from .reports import cancelled, tell
 from .settings import RATES, PoseliftSettings, settings_of
@@ -56,7 +56,16 @@ def given_in(context: bpy.types.Context) -> Given:
     """Return the calibration and the footage that the scene's settings name. Raises `ReadError`, `CameraError`."""
     settings = settings_of(context)
     footage = footage_facts(Path(bpy.path.abspath(settings.footage))) if settings.footage else None
-    return Given(_lens(settings, context), footage)
+    return Given(_lens(settings, context), footage, scene_in(settings))
+
+
+def scene_in(settings: PoseliftSettings) -> SceneCamera | None:
+    """Return the scene's camera that the body is to be placed through; None in the other modes."""
+    if settings.camera_mode != "scene":
+        return None
+    # A clip's frames are the scene's.
+    start = 0 if settings.clip is not None else settings.scene_start
+    return SceneCamera(settings.scene_camera.name if settings.scene_camera else "", start)
 
 
 def _lens(settings: PoseliftSettings, context: bpy.types.Context) -> CalibratedCamera | None:

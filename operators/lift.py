@@ -15,7 +15,7 @@ from ..core.people import choose
 from ..core.pipeline import LiftSettings, lift_frames, lift_part, solve_people
 from ..scene import build
 from ..scene.jobs import Progress
-from ..scene.renew import made_by, renew
+from ..scene.renew import is_ours, made_by, renew
 from ..scene.state import all_or_nothing
 from ..scene.steps import Steps
 from . import session
@@ -65,6 +65,7 @@ class LiftOperator(JobOperator):
             result.given.show(motions[0], built[0].camera, start, result.wanted[0])
             settings = settings_of(context)  # not before: a reference does not outlive a pause
             self.placed(settings, built)
+        session.remember([each.action.name for each in built], motions)
         reports = [motion.report for motion in motions]
         shift = start - motions[0].first_frame
         frames = sorted({frame + shift for report in reports for frame in report.worst_frames})
@@ -153,7 +154,7 @@ class POSELIFT_OT_solve_again(LiftOperator, bpy.types.Operator):
 
     def placed(self, settings: PoseliftSettings, built: list[build.Built]) -> None:
         """Give the new motion to the objects of the last lift."""
-        made = [item for one in built for item in (one.armature, one.camera, one.body) if item is not None]
+        made = [item for one in built for item in (one.armature, one.camera, one.body) if item is not None and is_ours(item)]
         renew(settings.lift_id, made)
 
 
@@ -186,12 +187,14 @@ def prepare(settings: PoseliftSettings, given: Given) -> Callable[[Progress], se
     """Return the work of a lift, free of Blender, from what the scene's settings say now.
 
     Frames that were lifted in the same way are not lifted again. Tracks that are not kept any more (the file was reloaded)
-    are read again by the work; a movie clip's markers, which are Blender's data, at once. Raises `SettingsError`,
-    `TrackError`, `WeightsError`.
+    are read again by the work; where a movie clip's markers or the scene's camera are needed, which are Blender's data, at
+    once. Raises `SettingsError`, `TrackError`, `CameraError`, `WeightsError`.
     """
     recipe, key, people, options = recipe_of(settings), settings.session_key, people_of(settings), to_core(settings)
     of_clip = settings.clip is not None
-    kept = tracks_of(settings) if of_clip else kept_tracks(settings)
+    kept = tracks_of(settings) if of_clip or given.scene else kept_tracks(settings)
+    if kept is not None and given.scene is not None:
+        options = given.placed(choose(kept, people)[0], options)
     look = armature_settings(settings)
     made_of = lift_recipe(settings, options, given)
 
@@ -210,8 +213,11 @@ def prepare(settings: PoseliftSettings, given: Given) -> Callable[[Progress], se
             wanted = [track for track, _ in told]
             known = session.KeptLift(made_of, wanted, lift_frames(wanted, told[0][1], show))
         motions = solve_people(known.people, options, show)
-        # A clip's frames are the scene's; other sources are placed at its beginning.
-        place = replace(look, frame_start=motions[0].first_frame if of_clip else 1, mark=uuid4().hex)
+        # A clip's frames are the scene's, as are those of its camera; other sources are placed at its beginning.
+        at, name = motions[0].first_frame if of_clip else 1, ""
+        if given.scene is not None:
+            at, name = given.scene.start + motions[0].first_frame, given.scene.name
+        place = replace(look, frame_start=at, mark=uuid4().hex, scene_camera=name)
         figures = [build.figure_of(motion, place) for motion in motions]
         return session.Lifted(figures, place, known.wanted, given, tracks, recipe.path, key, known)
 

@@ -13,7 +13,7 @@ from typing import Any
 from ..core.calibration import split_reference
 from ..core.errors import OutputError, PoseliftError, SettingsError
 from ..core.lifter.weights import find
-from ..core.output import remove_leftovers
+from ..core.output import check_target, remove_leftovers
 from . import batch
 from .batch import Reports
 from .camera_options import Given
@@ -28,7 +28,7 @@ _SAME_RESULT = (
     "jobs", "resume", "json", "quiet", "output", "to", "name", "part", "report", "inputs", "arguments", "run", "device",
 )  # fmt: skip
 """Options that do not change what comes out; where it goes is added to a clip's key by itself."""
-_FILES = ("weights", "joints", "calibration", *CHARACTER_FILES)
+_FILES = ("weights", "joints", "calibration", "scene", *CHARACTER_FILES)
 """Options that name files: their content counts, not their names."""
 
 
@@ -42,10 +42,12 @@ def lift_inputs(options: argparse.Namespace) -> int:
         if options.preview:
             raise SettingsError("--preview shows Poselift's own figure; leave it out with --onto.")
     several = options.person == "all" or "," in options.person
-    endings, kept = [f".{ending}" for ending in options.to], [Path(options.onto)] if options.onto else []
-    planned = plan(clips, options.output, endings, options.name, several, kept)
+    endings, kept = [f".{ending}" for ending in options.to], [Path(name) for name in (options.onto, options.scene) if name]
+    planned = plan(clips, options.output, endings, options.name, several, kept, options.preview)
     planned = planned.part(*options.part) if options.part else planned
     _check_blender(planned, options)
+    for task in planned.tasks:
+        _check_preview(task)
     for folder in planned.folders:
         remove_leftovers(folder)
     batch_of_clips = _Batch(planned, options)
@@ -151,6 +153,17 @@ def _check_blender(planned: Plan, options: argparse.Namespace) -> None:
         raise OutputError(
             "only .npz can be written without Blender; run this in Blender, or install its module: pip install bpy."
         )
+
+
+def _check_preview(task: Task) -> None:
+    """Raise `OutputError`, before anything is lifted, where a clip's preview could not be written."""
+    if task.preview:
+        path = Path(task.preview)
+        if path.suffix.lower() != ".png":
+            from ..scene.movie import check_movie
+
+            check_movie(path)
+        check_target(path)
 
 
 def _settings_key(options: argparse.Namespace) -> str:

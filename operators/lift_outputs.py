@@ -36,13 +36,14 @@ def plan(
     name: str | None,
     several: bool,
     kept: Sequence[Path] = (),
+    preview: str | None = None,
 ) -> Plan:
     """Say which files each clip becomes, and make the folders for them.
 
     outputs: each a file, a folder (its files are named by `name`, with each of `endings`), or a template, a path with an
     ending and {name}, {folder} (the clip's own, where names are alike) or {person} in it. several: all of a clip's people.
-    kept: files that no output may replace, as none may replace a clip. Raises `OutputError` where two outputs would be one
-    file, or one of those, or cannot be.
+    kept: files that no output may replace, as none may replace a clip. preview: a picture's or movie's name or template,
+    without {person}. Raises `OutputError` where two outputs would be one file, or one of those, or cannot be.
     """
     templates: list[str] = []
     report = None
@@ -60,7 +61,10 @@ def plan(
                 raise OutputError(f"--name '{name}' gives all people of a clip one file; write {PERSON} into it.")
             templates += [str(path / f"{stem}{ending}") for ending in endings]
             report = report or _fixed(path / stem) / NAME
-    tasks = [Task(str(clip), tuple(dict.fromkeys(_filled(template, clip) for template in templates))) for clip in clips]
+    tasks = [
+        Task(str(clip), tuple(dict.fromkeys(_filled(template, clip) for template in templates)), _filled(preview or "", clip))
+        for clip in clips
+    ]
     _check_distinct(tasks)
     _check_kept(tasks, [*clips, *kept])
     folders = list(dict.fromkeys(_fixed(Path(target)) for task in tasks for target in task.targets))
@@ -102,7 +106,7 @@ def _fixed(path: Path) -> Path:
 def _check_distinct(tasks: Sequence[Task]) -> None:
     owners: dict[str, str] = {}
     for task in tasks:
-        for target in task.targets:
+        for target in (*task.targets, *([task.preview] if task.preview else ())):
             place = target.casefold()  # as Windows and macOS tell files apart
             if place in owners:
                 raise OutputError(

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..core.cleaning import CleaningSettings
 from ..core.errors import PoseliftError
@@ -20,6 +22,10 @@ from ..core.track import KeypointTrack
 from .camera_options import Given
 from .character_options import put_onto
 from .sources import read
+from .terminal import hushed, progress_bar
+
+if TYPE_CHECKING:
+    from ..scene.build import Built
 
 Progress = Callable[[float, str], None]
 READING = 0.1
@@ -30,10 +36,14 @@ PERSON = "{person}"
 
 @dataclass(frozen=True)
 class Task:
-    """A clip and where its outputs go: `targets` are paths, one for each format, with {person} for a person's name."""
+    """A clip and where its outputs go: `targets` are paths, one for each format, with {person} for a person's name.
+
+    preview: the picture or movie to render of all its people, empty for none.
+    """
 
     source: str
     targets: tuple[str, ...]
+    preview: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -56,15 +66,23 @@ def attempt(task: Task, options: argparse.Namespace, progress: Progress | None =
 
 def lift_task(task: Task, options: argparse.Namespace, progress: Progress | None = None) -> list[dict[str, Any]]:
     """Lift a clip's people and write each in every format; return a report for each. Raises `PoseliftError`."""
-    reports: list[dict[str, Any]] = []
     given = Given.of(options, 1)
+    lifted = _motions(task, options, given, progress)
     taken: set[str] = set()
-    for track, motion in _motions(task, options, given, progress):
+    written: list[list[Path]] = []
+    for track, motion in lifted:
         targets = task.files(_as_file_name(motion.person, taken))
         _write(motion, targets, options, given, track)
-        report = {"output": str(targets[0]), "outputs": [str(target) for target in targets]}
-        reports.append(report | motion.report.to_dict() | {"lines": motion.report.lines()})
-    return reports
+        written.append(targets)
+    if task.preview:
+        _preview(Path(task.preview), lifted, options, given, quiet=options.quiet or progress is None)
+        written[0].append(Path(task.preview))
+    return [
+        {"output": str(targets[0]), "outputs": [str(target) for target in targets]}
+        | motion.report.to_dict()
+        | {"lines": motion.report.lines()}
+        for targets, (_, motion) in zip(written, lifted, strict=True)
+    ]
 
 
 def failed(task: Task, error: PoseliftError | str) -> dict[str, Any]:
@@ -110,39 +128,69 @@ def read_people(
 
 def _motions(
     task: Task, options: argparse.Namespace, given: Given, progress: Progress | None
-) -> Iterator[tuple[KeypointTrack, Motion]]:
+) -> list[tuple[KeypointTrack, Motion]]:
     show = progress or (lambda _share, _stage: None)
     tracks = read_people(Path(task.source), options, lambda share: show(READING * share, "read"))
     told = [given.told(track, settings_from(options)) for track in choose(tracks, options.person)]
     wanted = [track for track, _ in told]
-    motions = lift_people(wanted, told[0][1], lambda share, stage: show(READING + (1 - READING) * share, stage))
-    yield from zip(wanted, motions, strict=True)
+    settings = given.placed(*told[0])
+    motions = lift_people(wanted, settings, lambda share, stage: show(READING + (1 - READING) * share, stage))
+    return list(zip(wanted, motions, strict=True))
 
 
 def _write(motion: Motion, targets: list[Path], options: argparse.Namespace, given: Given, track: KeypointTrack) -> None:
-    """Write one motion in its outputs' formats, and a still of it where asked for."""
+    """Write one motion in its outputs' formats."""
     for folder in {target.parent for target in targets}:
         folder.mkdir(parents=True, exist_ok=True)  # where a person's name is one
-    preview = Path(options.preview) if options.preview else None
     for target in targets:
         if target.suffix == ".npz":
             motion.save(target)
-    others = [target for target in targets if target.suffix != ".npz"]
+    others = sorted((target for target in targets if target.suffix != ".npz"), key=lambda target: target.suffix != ".blend")
     if options.onto and others:
         put_onto(motion, others, options)
         return
-    if preview is None and not others:
+    if not others:
         return
-    from ..scene import build, export, files, render
+    from ..scene import export, timing
 
-    files.new_file()
-    built = build.apply(motion, build.BuildSettings(rest=options.rest, names=options.bone_names, tolerance=options.thin))
-    start = build.BuildSettings().frame_start
-    given.show(motion, built.camera, start, track)
+    (built,) = _build([(track, motion)], options, given)
     for target in others:
+        if target.suffix != ".blend" and motion.camera_mode == "scene":  # what a .blend keeps as the user has it
+            timing.set_rate(motion.fps)
+            timing.set_span(np.array(built.action.frame_range))
         export.save(target, built.armature)
-    if preview is not None:
-        render.save_still(preview, built, start + len(motion) // 2)
+
+
+def _preview(
+    path: Path, lifted: list[tuple[KeypointTrack, Motion]], options: argparse.Namespace, given: Given, quiet: bool
+) -> None:
+    """Render a still of the middle frame, or a movie of all, by the name's ending."""
+    from ..scene import movie, render
+
+    built = _build(lifted, options, given)
+    motions = [motion for _, motion in lifted]
+    if path.suffix.lower() not in movie.CONTAINERS:
+        span = built[0].action.frame_range
+        render.save_still(path, built[0], round((span[0] + span[1]) / 2))
+        return
+    with progress_bar(path.name, len(motions[0]), "frame", quiet, lines=True) as bar, hushed():
+        movie.save_movie(path, built, motions, lambda _done, _all: bar.update(1))
+
+
+def _build(lifted: list[tuple[KeypointTrack, Motion]], options: argparse.Namespace, given: Given) -> list[Built]:
+    """Put people into a new file, or the scene that was given, with the footage behind their own camera."""
+    from ..scene import build, files
+
+    settings = build.BuildSettings(rest=options.rest, names=options.bone_names, tolerance=options.thin)
+    track, motion = lifted[0]
+    if given.scene is None:
+        files.new_file()
+    else:
+        given.scene.open()
+        settings = replace(settings, frame_start=given.scene.start + motion.first_frame, scene_camera=given.scene.name)
+    built = build.apply_all([motion for _, motion in lifted], settings)
+    given.show(motion, built[0].camera, settings.frame_start, track)
+    return built
 
 
 def _as_file_name(person: str, taken: set[str]) -> str:

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from ..core.motion.motion import Motion
 from ..core.pipeline import LiftedFrames
 from ..core.track import KeypointTrack
 from ..scene.jobs import Job
@@ -60,6 +61,7 @@ _interval: float | None = None
 _clips: dict[str, tuple[Path, Tracks]] = {}
 _lifts: list[KeptLift] = []
 _job: Job[Any] | None = None
+_motions: dict[str, Motion] = {}
 
 
 def keep(path: Path, tracks: Tracks, key: str = "") -> str:
@@ -86,6 +88,17 @@ def keep_lift(lift: KeptLift) -> None:
 def find_lift(recipe: Hashable) -> KeptLift | None:
     """Return the lift that was made by a recipe, or None where it is not here (any more)."""
     return next((lift for lift in _lifts if lift.recipe == recipe), None)
+
+
+def remember(actions: Sequence[str], motions: Sequence[Motion]) -> None:
+    """Keep the motions of the last lift by the names of their actions, to draw their keypoints."""
+    _motions.clear()
+    _motions.update(zip(actions, motions, strict=True))
+
+
+def motions_of(actions: Sequence[str]) -> list[Motion]:
+    """Return the motions of actions; none where one of them is not of the last lift of this session."""
+    return [_motions[name] for name in actions] if all(name in _motions for name in actions) else []
 
 
 def begin(job: Job[Any]) -> Job[Any]:
@@ -120,3 +133,4 @@ def end() -> None:
     finish()
     _clips.clear()
     _lifts.clear()
+    _motions.clear()

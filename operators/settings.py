@@ -14,6 +14,7 @@ from ..core.pipeline import LiftSettings
 from ..core.rig.families import FAMILIES
 from ..core.rig.styles import NAMINGS
 from ..core.track import exact_rate
+from ..scene.compat import blend_relative
 from . import source_settings, weights_place
 from .languages import OWN
 from .source_settings import PoseliftCleaning, PoseliftJoint, PoseliftName, PoseliftPerson
@@ -33,6 +34,7 @@ RATES = (
 CAMERAS = (
     ("static", "Static", "One camera for the whole clip; the body turns"),
     ("orbit", "Orbit", "The body keeps its heading; the camera travels around it"),
+    ("scene", "Scene Camera", "Your own camera, standing or moving, as from a camera solve: the body is placed through it"),
 )
 LENSES = (
     ("AUTO", "Automatic", "What the keypoints or their clip say; else a usual lens"),
@@ -171,6 +173,14 @@ class PoseliftSettings(bpy.types.PropertyGroup):
     contacts: contacts_property()
     smoothing: smoothing_property()
     camera_mode: camera_mode_property()
+    scene_camera: bpy.props.PointerProperty(
+        type=bpy.types.Object,
+        name="Through",
+        description="Camera that the body is placed through; the scene's active one where none is chosen",
+    )
+    scene_start: bpy.props.IntProperty(
+        name="Footage Starts", description="Frame of the scene that shows the first frame of the footage", default=1
+    )
     footage: bpy.props.StringProperty(
         name="Footage",
         description="Movie, or first of the images: gives size and rate, and is shown behind the new camera",
@@ -212,6 +222,13 @@ class PoseliftSettings(bpy.types.PropertyGroup):
     )
     solve_seconds: bpy.props.FloatProperty(name="Solve Time", description="How long the last solve took", options={"HIDDEN"})
     result: bpy.props.StringProperty(name="Result", description="The report of the last lift, line by line")
+    preview: bpy.props.StringProperty(
+        name="Preview",
+        description="Movie (.mp4, .mov, .mkv) of the figures over the footage, or over the keypoints where there is none",
+        subtype="FILE_PATH",
+        options=blend_relative(),
+        default="//preview.mp4",
+    )
     worst: bpy.props.StringProperty(
         name="Frames to Look At", description="Scene frames that the report names", options={"HIDDEN"}
     )

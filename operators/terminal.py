@@ -179,6 +179,21 @@ def results_alone(quiet: bool = False) -> Iterator[None]:
             _results = None
 
 
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Send nowhere what Blender prints from C meanwhile: a line or two per frame that it renders, across any progress bar."""
+    _flush_c()
+    with Path(os.devnull).open("wb") as nowhere:
+        kept = os.dup(1)
+        os.dup2(nowhere.fileno(), 1)
+        try:
+            yield
+        finally:
+            _flush_c()
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
 def _flush_c() -> None:
     """Have C's library write what it still holds for standard output."""
     import ctypes

@@ -38,6 +38,7 @@ class BuildSettings:
     rest: 'T' or 'A' pose at rest. names: the family that bones are named after, one of `NAMINGS`.
     tolerance: millimetres by which thinned keys may move a joint; 0 keeps a key on every frame.
     mark: written on every object that is made, by which `renew` finds it; empty for none.
+    scene_camera: the user's own camera that a motion was placed through, the active one where empty.
     """
 
     name: str = ""
@@ -49,6 +50,7 @@ class BuildSettings:
     names: str = "plain"
     tolerance: float = 0.0
     mark: str = ""
+    scene_camera: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,10 @@ def figure_of(motion: Motion, settings: BuildSettings) -> Figure:
 def apply(motion: Motion | Figure, settings: BuildSettings | None = None) -> Built:
     """Put a motion into the current scene and make its armature the active object.
 
-    Everything made lies in a collection of its own; no other object is touched. On any error what was made is removed, the
-    scene is as before, and the error goes on: `RigError` where the motion cannot be an armature's, `CameraError` and
-    `SettingsError` where Blender cannot hold the camera or the rate.
+    Everything made lies in a collection of its own; no other object is touched. A motion that was placed through the scene's
+    own camera (mode 'scene') brings none, and leaves rate, range and picture as they are: its frames are the scene's.
+    On any error what was made is removed, the scene is as before, and the error goes on: `RigError` where the motion cannot be
+    an armature's, `CameraError` and `SettingsError` where Blender cannot hold the camera or the rate.
     """
     return finished(_apply_steps(motion, settings or BuildSettings()))
 
@@ -95,7 +98,8 @@ def _apply_steps(motion: Motion | Figure, settings: BuildSettings) -> Steps[Buil
     figure = motion if isinstance(motion, Figure) else figure_of(motion, settings)
     motion, rest, pose = figure.motion, figure.rest, figure.pose
     scene, layer = current()
-    fps = motion.fps if settings.set_scene else timing.scene_rate(scene)
+    theirs = motion.camera_mode == "scene"
+    fps = motion.fps if settings.set_scene or theirs else timing.scene_rate(scene)
     frames = timing.frames_of(motion.times, fps, settings.frame_start)
     name = settings.name or clip_name(motion)
     with all_or_nothing():
@@ -108,17 +112,21 @@ def _apply_steps(motion: Motion | Figure, settings: BuildSettings) -> Steps[Buil
         if settings.tolerance:
             thin_keys(armature, settings.tolerance / 1000)
         yield
-        camera = new_camera(f"{name} camera", motion, frames, collection) if settings.with_camera else None
+        camera = new_camera(f"{name} camera", motion, frames, collection) if settings.with_camera and not theirs else None
         yield
         body = new_body(f"{name} body", rest, armature, collection) if settings.with_body else None
         if settings.mark:
             renew.mark(settings.mark, motion.person, {"armature": armature, "camera": camera, "body": body})
+        if theirs:
+            camera = scene.objects.get(settings.scene_camera) if settings.scene_camera else scene.camera
+            action["poselift_camera"] = camera.name if camera else ""
         yield
-        if settings.set_scene:
+        if settings.set_scene and not theirs:
             set_render_size(scene, motion.intrinsics)
             if camera:
                 scene.camera = camera
             timing.set_timing(scene, motion.fps, frames)
+        if settings.set_scene:
             _mark_worst(scene, name, motion, frames)
         action["poselift_report"] = json.dumps(motion.report.to_dict())
         for item in layer.objects:

@@ -89,6 +89,47 @@ def turns_movies() -> bool:
     return bpy.app.version >= (4, 4, 0)
 
 
+def new_compositor(scene: bpy.types.Scene) -> tuple[Any, Any]:
+    """Give a scene an empty compositor, and return its node tree and the socket that the finished picture goes to.
+
+    Since Blender 5.0 it is a node group of its own, whose output is the picture; before, a scene's own tree.
+    """
+    owner: Any = scene
+    if hasattr(owner, "compositing_node_group"):
+        tree: Any = bpy.data.node_groups.new(scene.name, "CompositorNodeTree")
+        owner.compositing_node_group = tree
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        return tree, tree.nodes.new("NodeGroupOutput").inputs[0]
+    owner.use_nodes = True
+    owner.node_tree.nodes.clear()
+    return owner.node_tree, owner.node_tree.nodes.new("CompositorNodeComposite").inputs[0]
+
+
+def choose(node: Any, attribute: str, value: str, socket: str) -> None:
+    """Set an option of a compositor node: an attribute before Blender 5.0, an input with a menu since."""
+    if hasattr(node, attribute):
+        setattr(node, attribute, value)
+    else:
+        node.inputs[socket].default_value = value.replace("_", " ").title()
+
+
+def write_movie(scene: bpy.types.Scene, container: str, codec: str) -> None:
+    """Have a scene's animation rendered as a movie, of good quality; since Blender 5.0 the kind of medium comes first."""
+    render: Any = scene.render
+    if hasattr(render.image_settings, "media_type"):
+        render.image_settings.media_type = "VIDEO"
+    render.image_settings.file_format = "FFMPEG"
+    render.image_settings.color_mode = "RGB"
+    render.ffmpeg.format, render.ffmpeg.codec = container, codec
+    render.ffmpeg.constant_rate_factor, render.ffmpeg.ffmpeg_preset = "HIGH", "GOOD"
+    render.ffmpeg.gopsize = 12
+
+
+def blend_relative() -> set[Any]:
+    """Return the options of a path property that may start with '//', which Blender wants declared since 4.5."""
+    return {"ANIMATABLE", "PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else {"ANIMATABLE"}
+
+
 def has_usd() -> bool:
     """Say whether this Blender was built with USD; Debian's is not."""
     options: Any = bpy.app.build_options

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import bpy
 
+from ..core.errors import ReadError
+
 
 def new_file() -> None:
     """Open a new, empty file, whatever the user's startup file is; the preferences and enabled extensions stay."""
@@ -16,6 +18,17 @@ def new_file() -> None:
     assert scene is not None
     if scene.world is None:
         scene.world = bpy.data.worlds.new("World")
+
+
+def open_file(path: Path) -> None:
+    """Open a Blender file, without its windows and without running its scripts. Raises `ReadError`."""
+    if not path.is_file():
+        raise ReadError("does not exist; give a Blender file.", path)
+    try:
+        bpy.ops.wm.open_mainfile(filepath=str(path.resolve()), load_ui=False, use_scripts=False)
+    except RuntimeError as error:
+        reason = str(error).strip().removeprefix("Error: ").splitlines()
+        raise ReadError(f"cannot be opened: {reason[0] if reason else 'Blender does not say why'}", path) from error
 
 
 def remove_temporary_folder() -> None:

@@ -9,17 +9,22 @@ from typing import Any
 import bpy
 import numpy as np
 from mathutils import Matrix, Vector
+from numpy.typing import NDArray
 
 from ..core.output import written_aside
 from .build import Built
 from .compat import colour_material
 from .state import current, temporary
 
+Array = NDArray[np.float64]
+
 VIEWS = {"front": (0.0, -1.0, 0.12), "side": (1.0, 0.0, 0.12), "back": (0.0, 1.0, 0.12), "three-quarter": (0.8, -1.0, 0.4)}
 """Where to look from, beside 'camera', the built camera's own view: directions from the figure, world axes."""
 
 SQUARE = 0.5
 """Metres of a floor square's side."""
+AROUND = 4.0
+"""Metres of floor around where somebody stands."""
 BACKGROUND = (0.32, 0.34, 0.37)
 FLOOR = ((0.40, 0.42, 0.45, 1.0), (0.5, 0.52, 0.55, 1.0))
 
@@ -38,8 +43,9 @@ def save_still(
     with temporary(), written_aside(path) as aside:
         scene = bpy.data.scenes.new("Poselift preview")
         scene.collection.children.link(built.collection)
-        _set_look(scene)
+        set_look(scene)
         render = scene.render
+        render.image_settings.file_format = "PNG"
         render.fps, render.fps_base = source.render.fps, source.render.fps_base
         scene.frame_set(shown)
         if view == "camera" and built.camera is not None:
@@ -52,7 +58,9 @@ def save_still(
         scale = longest / max(width, height)
         render.resolution_x, render.resolution_y = (max(4, round(side * scale)) for side in (width, height))
         if floor:
-            scene.collection.objects.link(_floor(built.armature))
+            assert built.armature.pose is not None
+            middle = np.array(built.armature.matrix_world @ built.armature.pose.bones[0].head)[:2]
+            scene.collection.objects.link(new_floor(middle, middle))
         render.filepath, render.use_file_extension = str(aside), False
         _render(scene, source)
 
@@ -67,7 +75,7 @@ def _render(scene: bpy.types.Scene, source: bpy.types.Scene) -> None:
         source.frame_current, source.frame_subframe = now
 
 
-def _set_look(scene: bpy.types.Scene) -> None:
+def set_look(scene: bpy.types.Scene) -> None:
     """Light and colours that show form: studio light, soft creases, material colours, a quiet background."""
     # Blender's type stubs know neither the engine's name nor that a scene always has these.
     everything: Any = scene
@@ -79,7 +87,6 @@ def _set_look(scene: bpy.types.Scene) -> None:
     shading.show_cavity = shading.show_shadows = True
     shading.cavity_type = "BOTH"
     shading.shadow_intensity = 0.35
-    scene.render.image_settings.file_format = "PNG"
     scene.render.resolution_percentage = 100
     scene.world = bpy.data.worlds.new("Poselift preview")
     scene.world.color = BACKGROUND
@@ -104,24 +111,23 @@ def _camera_towards(scene: bpy.types.Scene, armature: bpy.types.Object, directio
     return camera
 
 
-def _floor(armature: bpy.types.Object) -> bpy.types.Object:
-    """Make a checkered floor at z = 0 around where the figure stands."""
-    assert armature.pose is not None
-    middle = armature.matrix_world @ armature.pose.bones[0].head
-    half = 8
-    low = np.round(np.array(middle[:2]) / (2 * SQUARE)) * 2 * SQUARE - half * SQUARE
-    rows = np.arange(2 * half + 1)
-    x, y = np.meshgrid(rows * SQUARE + low[0], rows * SQUARE + low[1])
-    vertices = np.stack([x, y, np.zeros_like(x)], -1).reshape(-1, 3)
-    corner = np.array([[i * len(rows) + j for j in rows[:-1]] for i in rows[:-1]])
-    faces = np.stack([corner, corner + 1, corner + len(rows) + 1, corner + len(rows)], -1).reshape(-1, 4)
+def new_floor(low: Array, high: Array, level: float = 0.0) -> bpy.types.Object:
+    """Make a checkered floor at z = level, `AROUND` a rectangle of the world's x and y; low, high: (2,) metres."""
+    pair = 2 * SQUARE  # the pattern stays where it is in the world
+    start = np.floor((np.asarray(low) - AROUND) / pair) * pair
+    counts = np.ceil((np.asarray(high) + AROUND - start) / SQUARE).astype(int)
+    across, along = (np.arange(count + 1) * SQUARE for count in counts)
+    x, y = np.meshgrid(across + start[0], along + start[1])
+    vertices = np.stack([x, y, np.full_like(x, level)], -1).reshape(-1, 3)
+    i, j = np.mgrid[: len(along) - 1, : len(across) - 1]
+    corner = i * len(across) + j
+    faces = np.stack([corner, corner + 1, corner + len(across) + 1, corner + len(across)], -1).reshape(-1, 4)
     mesh = bpy.data.meshes.new("Poselift preview floor")
     mesh.from_pydata(vertices.tolist(), [], faces.tolist())
     for colour in FLOOR:
         material = bpy.data.materials.new("Poselift preview floor")
         colour_material(material, colour)
         mesh.materials.append(material)
-    dark = (rows[:-1, None] + rows[:-1]) % 2
-    mesh.polygons.foreach_set("material_index", dark.ravel().astype(np.int32))
+    mesh.polygons.foreach_set("material_index", ((i + j) % 2).ravel().astype(np.int32))
     mesh.update()
     return bpy.data.objects.new("Poselift preview floor", mesh)

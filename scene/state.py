@@ -70,13 +70,30 @@ def temporary() -> Iterator[None]:
         _remove_all_but(before)
 
 
+@contextmanager
+def remembered() -> Iterator[Callable[[], None]]:
+    """Give a function that removes, at any later time, what the block made and what is still there of it."""
+    before = _datablocks()
+    made: dict[int, int] = {}
+
+    def remove() -> None:
+        # An address may be another datablock's by then; the number of the session is its own.
+        now = _datablocks()
+        bpy.data.batch_remove([block for address, block in now.items() if made.get(address) == block.session_uid])
+
+    try:
+        yield remove
+    finally:
+        made |= {address: block.session_uid for address, block in _datablocks().items() if address not in before}
+
+
 def _datablocks() -> dict[int, Any]:
     """Return the datablocks of the kinds that Poselift makes, by their address, users before what they use."""
     data = bpy.data
     kinds: list[Any] = [
         data.scenes, data.collections, data.objects, data.armatures, data.meshes, data.cameras, data.actions,
         data.materials, data.worlds, data.images, data.movieclips,
-        data.libraries,
+        data.node_groups, data.libraries,
     ]  # fmt: skip
     return {block.as_pointer(): block for kind in kinds for block in kind}
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.camera import Intrinsics
+from ..core.camera_path import CameraPath
 from ..core.errors import CameraError
 
 Array = NDArray[np.float64]
@@ -80,6 +81,22 @@ def extrinsics_of_camera(
     if len(lenses) and (np.ptp(lenses, axis=0) > ZOOM).any():
         raise CameraError(f"the camera '{camera.name}' zooms; its focal length and shift must stay the same over the clip.")
     return rotation, translation
+
+
+def path_of_camera(name: str, frames: Sequence[float] | Array, scene: bpy.types.Scene | None = None) -> CameraPath:
+    """Return the way of a scene's camera over frames (T,): the one of a name, or the active one where that is empty.
+
+    Neither the camera nor the scene is changed. Raises `CameraError` where there is no such camera, or where it zooms or
+    is no pinhole.
+    """
+    scene = scene or bpy.context.scene
+    assert scene is not None
+    camera = scene.objects.get(name) if name else scene.camera
+    if camera is None:
+        missing = f"no camera '{name}'" if name else "no active camera"
+        raise CameraError(f"the scene '{scene.name}' has {missing}; choose one.")
+    rotation, translation = extrinsics_of_camera(camera, frames, scene)
+    return CameraPath(intrinsics_of_camera(camera, scene), rotation, translation)
 
 
 def _world_to_camera(matrix: Array, name: str) -> tuple[Array, Array]:

@@ -48,6 +48,50 @@ def movie(bpy, path: Path, frames: int = 6, size: tuple[int, int] = (64, 32), fp
     return path
 
 
+def image_frames(bpy, folder: Path, places, size: tuple[int, int]) -> Path:
+    """Write a black PNG per place (T, 2), with a green square of 5 pixels about it; return the first one's path."""
+    folder.mkdir()
+    image = bpy.data.images.new("frame", *size)
+    image.file_format = "PNG"
+    for frame, (x, y) in enumerate(np.floor(places).astype(int)):
+        pixels = np.zeros((size[1], size[0], 4), np.float32)
+        pixels[..., 3] = 1
+        pixels[y - 2 : y + 3, x - 2 : x + 3, 1] = 1
+        image.pixels.foreach_set(pixels[::-1].ravel())
+        image.filepath_raw = str(folder / f"frame_{frame + 1:04d}.png")
+        image.save()
+    bpy.data.images.remove(image)
+    return folder / "frame_0001.png"
+
+
+def frame_of(bpy, path: Path, frame: int, size: tuple[int, int]):
+    """Return one frame of a movie, from 0, as (H, W, 3) bytes, through Blender's own reader."""
+    from poselift.scene import compat
+
+    scene = bpy.data.scenes.new("frame")
+    scene.camera = bpy.data.objects.new("frame", bpy.data.cameras.new("frame"))
+    scene.render.engine, scene.view_settings.view_transform = "BLENDER_WORKBENCH", "Standard"
+    scene.render.resolution_x, scene.render.resolution_y = size
+    tree, result = compat.new_compositor(scene)
+    node = tree.nodes.new("CompositorNodeMovieClip")
+    node.clip = clip = bpy.data.movieclips.load(str(path))
+    tree.links.new(node.outputs[0], result)
+    bpy.context.scene.frame_set(frame + 1)
+    scene.frame_set(frame + 1)
+    target = path.with_name(f"{path.stem}_{frame}.png")
+    scene.render.filepath = str(target)
+    bpy.ops.render.render(write_still=True, scene=scene.name)
+    bpy.data.cameras.remove(scene.camera.data)
+    bpy.data.scenes.remove(scene)
+    bpy.data.movieclips.remove(clip)
+    image = bpy.data.images.load(str(target))
+    image.colorspace_settings.name = "Non-Color"
+    pixels = np.empty(size[0] * size[1] * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    bpy.data.images.remove(image)
+    return (255 * pixels.reshape(size[1], size[0], 4)[::-1, :, :3]).round().astype(np.uint8)
+
+
 def turn(path: Path, turned: Path, height: int) -> Path:
     """Copy an MP4 with the mark that a phone held upright leaves: show this turned by 90 degrees (ISO 14496-12, tkhd)."""
     data = bytearray(path.read_bytes())

@@ -440,3 +440,37 @@ def test_only_the_last_clips_are_kept(tmp_path):
     assert session.find(keys[-1], tmp_path / "elsewhere") is None
     session.end()
     assert session.find(keys[-1], tmp_path / str(len(keys) - 1)) is None
+
+
+@needs_torch
+def test_the_panel_places_people_through_the_scenes_camera_and_renders_a_preview(addon, tmp_path):
+    from moving_cameras import filmed
+    from test_scene_camera import camera_scene
+
+    from poselift.core.readers.track_npz import write
+
+    track, view, truth = filmed(24)
+    write(tmp_path / "walk.npz", [track])
+    camera_scene(addon, tmp_path / "set.blend", view, start=5)
+    addon.ops.poselift.import_keypoints(filepath=str(tmp_path / "walk.npz"))
+    scene = addon.context.scene
+    scene.poselift.camera_mode, scene.poselift.scene_start, scene.poselift.preview = "scene", 5, "//walk.mp4"
+    assert addon.ops.poselift.lift() == {"FINISHED"}
+    armature = next(item for item in scene.objects if item.type == "ARMATURE")
+    assert tuple(armature.animation_data.action.frame_range) == (5, 28)
+    assert len(addon.data.cameras) == 1 and scene.render.fps == 24
+    scene.frame_set(16)
+    place = armature.evaluated_get(addon.context.evaluated_depsgraph_get()).pose.bones[0].head
+    assert np.linalg.norm(np.array(armature.matrix_world @ place) - truth[11, 0]) < 0.25
+    scene.render.resolution_percentage = 25
+    before = everything(addon)
+    assert addon.ops.poselift.preview() == {"FINISHED"}
+    assert everything(addon) == before
+
+    from poselift.scene.footage import footage_facts
+
+    facts = footage_facts(tmp_path / "walk.mp4")
+    assert (facts.size, facts.fps, facts.frames) == ((320, 180), 30, 24)
+    scene.poselift.preview = "//walk.txt"
+    with pytest.raises(RuntimeError, match="is none of"):
+        addon.ops.poselift.preview()

@@ -13,6 +13,7 @@ from ..operators import session
 from ..operators.go_to_frame import POSELIFT_OT_go_to_frame
 from ..operators.languages import OWN
 from ..operators.lift import POSELIFT_OT_lift, POSELIFT_OT_solve_again
+from ..operators.preview import POSELIFT_OT_preview
 from ..operators.settings import settings_of
 from ..operators.torch_hint import POSELIFT_OT_copy_torch_command
 from ..operators.torch_install import POSELIFT_OT_install_torch
@@ -38,6 +39,10 @@ class POSELIFT_PT_actor(SidebarPanel, bpy.types.Panel):
         column.prop(settings, "contacts")
         column.separator()
         column.prop(settings, "camera_mode")
+        if settings.camera_mode == "scene":
+            column.prop(settings, "scene_camera")
+            if settings.clip is None:
+                column.prop(settings, "scene_start")
         column.prop(settings, "lens")
         if settings.lens in ("FOV", "FILE"):
             column.prop(settings, "fov" if settings.lens == "FOV" else "calibration")
@@ -106,6 +111,8 @@ class POSELIFT_PT_result(SidebarPanel, bpy.types.Panel):
             for frame in frames[:10]:
                 here = context.scene.frame_current == int(frame)
                 grid.operator(POSELIFT_OT_go_to_frame.bl_idname, text=frame, depress=here).frame = int(frame)
+        layout.prop(settings, "preview")
+        layout.operator(POSELIFT_OT_preview.bl_idname, icon="RENDER_ANIMATION")
 
 
 CLASSES = (POSELIFT_PT_actor, POSELIFT_PT_lift, POSELIFT_PT_result)

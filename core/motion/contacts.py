@@ -48,16 +48,24 @@ def feet_of(skeleton: Skeleton) -> tuple[int, ...]:
 
 
 def find_contacts(
-    feet: Array, seen: Mask, heights: Array, tremble: Array, fps: float, size: float, near: float = NEARER[-1]
+    feet: Array,
+    seen: Mask,
+    heights: Array,
+    tremble: Array,
+    fps: float,
+    size: float,
+    near: float = NEARER[-1],
+    eye: Array | None = None,
 ) -> Mask:
     """Return (T, F) which feet stand: slow and near the floor, in spans rather than single frames (Viterbi 1967).
 
     feet: (T, F, 3) metres, in the frame of a camera that does not move; heights: (T, F) above where each stands; seen: (T, F);
-    tremble: (F,) metres; size: of the actor, 1 for the usual one; near: metres above the floor, at usual height.
+    tremble: (F,) metres; size: of the actor, 1 for the usual one; near: metres above the floor, at usual height. eye: (T, 3)
+    where the camera is, if not at the origin.
     What a foot does along the line of sight is seen least exactly, and counts least.
     """
     velocity = _velocity(feet, max(1, round(SPEED_SECONDS * fps))) * fps
-    sight = normalised(feet)
+    sight = normalised(feet if eye is None else feet - eye[:, None])
     along = (velocity * sight).sum(-1)
     across = np.linalg.norm(velocity - along[..., None] * sight, axis=-1)
     slow = np.sqrt(size) * SLOW + TREMBLING * tremble

@@ -29,12 +29,13 @@ class Motion:
     lifted: (T, J, 3) the student's raw output, camera axes, root at the origin.
     canonical: (T, J, 3) the teacher's canonical pose; teacher_rotation: (T, 3, 3) canonical to camera axes.
     intrinsics: of the (undistorted) camera; camera_rotation (T, 3, 3), camera_translation (T, 3): world to camera.
-    camera_mode: 'static' or 'orbit'.
+    camera_mode: 'static', 'orbit' or 'scene'.
     bone_lengths: (J,) metres, from each joint to its parent; 0 for the root.
     keypoints: (T, J, 2) pixels as used (undistorted, canonical skeleton); scores: (T, J).
     reprojection_error: (T, J) pixels, NaN where nothing was observed.
     contacts: (T, F) which of the skeleton's feet (`Skeleton.stature`) stand on the floor; no columns where it has none.
     evidence: (T,) which frames show the person; in the others the pose is carried over time. Empty where nobody said.
+    floor: metres, the z of the floor in the world: 0 unless the world is that of a camera of the user's own.
     hands: (T, 6, 3) the knuckles that `HUMAN23` has beyond `HUMAN17`, in its order, world frame, metres; NaN where a hand was
     not seen. No rows where none ever was.
     """
@@ -61,6 +62,7 @@ class Motion:
     report: Report = field(default_factory=Report)
     contacts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
     evidence: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    floor: float = 0.0
     hands: Array = field(default_factory=lambda: np.zeros((0, len(HUMAN23) - len(HUMAN17), 3)))
 
     def __len__(self) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..camera_path import UP, CameraPath
 from ..errors import TrackError
 from ..interpolation import over_time
 from ..lifter.anatomy import body_frame
@@ -21,6 +22,7 @@ from ..skeleton import Skeleton
 from . import bones, contacts, world
 from .balance import balanced_up
 from .focal import sliding
+from .path_scale import path_scale
 from .problem import Problem
 from .root import place_root
 from .solve import Evidence, Ground, SolveSettings, solve_track
@@ -51,7 +53,7 @@ ENOUGH = 0.2
 
 @dataclass(frozen=True)
 class Performance:
-    """What the solve found, in the camera's frame.
+    """What the solve found, in the camera's frame, or in the world of a camera that is known.
 
     joints: (T, J, 3) metres; path: (T, 3) of the root; lengths: (J,); up: (3,); level: up . x of the floor, None where no feet
     were seen; contacts: (T, F) of the skeleton's feet; vertical: the number of the vertical that `up` was taken from, if any.
@@ -82,6 +84,7 @@ class Performer:
         settings: SolveSettings,
         device: torch.device,
         label: str = "track",
+        view: CameraPath | None = None,
     ) -> None:
         self.rotation, self.scores, self.skeleton = rotation, scores, skeleton
         self.fps, self.height, self.mode, self.settings, self.device = fps, height, mode, settings, device
@@ -91,11 +94,15 @@ class Performer:
         observed = np.isfinite(rays).all(-1) & (scores > 0)
         lengths = bones.bone_lengths(pose, observed, skeleton, height)
         direction = bones.directions(pose, skeleton)
+        self.view, self.eye = view, view.places if view else None
         path, good = place_root(bones.pose_from_directions(direction, lengths, skeleton), rays, scores)
         if not good.any():
             raise TrackError(f"{label}: no frame shows enough of the body to place it before the camera.")
         self.start = over_time(path, good)
-        self.evidence = Evidence(direction, lengths, rays, scores, skeleton, fps, tremble(rays, self.start[:, 2]))
+        noise = tremble(rays, self.start[:, 2], view)
+        if view is not None:
+            direction, self.start = view.turned(direction), view.to_world(self.start)
+        self.evidence = Evidence(direction, lengths, rays, scores, skeleton, fps, noise, view)
 
     def perform(
         self,
@@ -112,9 +119,10 @@ class Performer:
 
         direction, path = solve_track(self.evidence, self.start, self.settings, self.device, part(0.0, 0.5))
         joints = self._joints(direction, path)
-        body = floor[0] if floor else world.up_in_camera(joints, self.scores, self.rotation, self.skeleton)
-        vertical = None if floor else _vertical_near(body, verticals)
-        sure = floor is not None or vertical is not None
+        fixed = floor[0] if floor else np.array(UP) if self.view is not None else None
+        body = fixed if fixed is not None else world.up_in_camera(joints, self.scores, self.rotation, self.skeleton)
+        vertical = _vertical_near(body, verticals) if fixed is None else None
+        sure = fixed is not None or vertical is not None
         if vertical is not None:
             body = np.array(verticals[vertical], float)
         elif not sure:
@@ -171,9 +179,19 @@ class Performer:
         joints = self._joints(direction, path)
         if hidden:
             joints = self._joints(self._rested(direction, joints, up, hidden), path)
-        scale = level / min(self._first_level(joints, up), -1e-6)
+        eye = 0.0 if self.eye is None else float((self.eye @ up).mean())
+        scale = (level - eye) / min(self._first_level(joints, up) - eye, -1e-6)
         like = 1 / LIKE <= scale <= LIKE
         return self.height * scale if like else self.height if hidden else None
+
+    def path_scale(self) -> float | None:
+        """Return by how much the camera's path would have to be stretched for feet to stand still; None where it fits."""
+        if self.view is None or not self._has_feet() or self.mode == "never":
+            return None
+        settings = replace(self.settings, iterations=COMPARING_STEPS)
+        joints = self._joints(*solve_track(self.evidence, self.start, settings, self.device))
+        feet = joints[:, self.feet]
+        return path_scale(feet, self.scores[:, self.feet] > 0, self.view, self.fps, self.size)
 
     def unexplained(self) -> float:
         """Return what a solve without a floor leaves unexplained, and how feet slide in it: by which lenses are compared."""
@@ -250,7 +268,7 @@ class Performer:
         assert self.evidence.noise is not None
         heights = feet @ up - level - self.stands
         tremble_of_feet = self.evidence.noise[list(self.feet)]
-        return contacts.find_contacts(feet, seen, heights, tremble_of_feet, self.fps, self.size, near)
+        return contacts.find_contacts(feet, seen, heights, tremble_of_feet, self.fps, self.size, near, self.eye)
 
 
 def _vertical_near(up: Array, verticals: Sequence[Sequence[float]]) -> int | None:

@@ -62,8 +62,9 @@ class Problem:
         self.prior = tensor(evidence.direction[:, self.bones])
         self.trust = tensor(np.full(len(self.bones), settings.prior**-2))
         self.u, self.root = tensor(direction[:, self.bones]), tensor(root)
+        self.view = (tensor(evidence.view.rotation), tensor(evidence.view.translation)) if evidence.view else None
         # Image errors become metres by the depths of the start: were they free, the cost would fall by coming nearer.
-        self.depth = self.joints(self.u, self.root)[..., 2:].clamp_min(self.nearest)
+        self.depth = self._seen(self.joints(self.u, self.root))[..., 2:].clamp_min(self.nearest)
         self.smooth = self._smoothness(evidence.fps)
         self._set_ground(ground, evidence.fps, size)
 
@@ -93,12 +94,17 @@ class Problem:
         """Return joints (T, J, 3)."""
         return torch.einsum("jb,tbc->tjc", self.chain, u) + root[:, None]
 
+    def _seen(self, x: Tensor) -> Tensor:
+        """Return joints (T, J, 3) in the frame of the camera, where they are in that of a world."""
+        return x if self.view is None else x @ self.view[0].mT + self.view[1][:, None]
+
     def cost(self, step: Tensor | None = None) -> float:
         """Return the sum of all terms, after a step (T, P) where one is given."""
         u, root = (self.u, self.root) if step is None else self._moved(step)
         x = self.joints(u, root)
-        depth = x[..., 2:].clamp_min(self.nearest)
-        error = (x[..., :2] / depth - self.plane) * (self.depth / self.noise)
+        seen = self._seen(x)
+        depth = seen[..., 2:].clamp_min(self.nearest)
+        error = (seen[..., :2] / depth - self.plane) * (self.depth / self.noise)
         total = (self.weight * torch.log1p(error.square().sum(-1) / 2)).sum()
         total = total + 0.5 * (self.trust[:, None] * (u - self.prior).square()).sum()
         if self.settings.smoothing > 0 and len(x) > ORDER:
@@ -119,20 +125,23 @@ class Problem:
         """Return the normal equations of this state: bands of the Gauss-Newton matrix, and the gradient (T, P)."""
         frames, joints = len(self.u), len(self.skeleton)
         x = self.joints(self.u, self.root)
-        depth = x[..., 2:].clamp_min(self.nearest)
+        seen = self._seen(x)
+        depth = seen[..., 2:].clamp_min(self.nearest)
         basis = _tangents(self.u)
         self.basis = basis
         jacobian = x.new_zeros(frames, joints, 3, 3 + 2 * len(self.bones))
         jacobian[..., :3] = torch.eye(3, dtype=x.dtype, device=x.device)
         jacobian[..., 3:] = torch.einsum("jb,tbcd->tjcbd", self.chain, basis).flatten(3)
         # Reprojection: the error is depth (x/z - n) / noise, its derivative (1, 0, -x/z; 0, 1, -y/z) depth/z / noise.
-        across = x[..., :2] / depth
+        across = seen[..., :2] / depth
         error = (across - self.plane) * (self.depth / self.noise)
         weight = self.weight / (1 + error.square().sum(-1) / 2)
         view = x.new_zeros(frames, joints, 2, 3)
         view[..., 0, 0] = view[..., 1, 1] = 1.0
         view[..., 2] = -across
         view = view * (self.depth / depth / self.noise)[..., None]
+        if self.view is not None:
+            view = view @ self.view[0][:, None]
         push = torch.einsum("tj,tjk,tjkc->tjc", weight, error, view)
         matrix = torch.einsum("tj,tjkc,tjkd->tjcd", weight, view, view)
         bands = [x.new_zeros(frames, joints)] + [x.new_zeros(max(frames - d, 0), joints) for d in range(1, ORDER + 1)]

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]  # torch forgets to say that it exports it
 
+from ..camera_path import CameraPath
 from ..rotation import normalised
 from ..skeleton import Skeleton
 from .problem import Problem
@@ -71,7 +72,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a solve is made from. T frames, J joints, camera frame.
+    """What a solve is made from. T frames, J joints, camera frame; the world's where there is a `view`, the way of the camera.
 
     direction: (T, J, 3) lifted unit vectors from parent to joint, the start and the prior; lengths: (J,) metres;
     rays: (T, J, 3) with z = 1, NaN where unseen; scores: (T, J). noise: (J,) metres by which the keypoints tremble.
@@ -84,10 +85,12 @@ class Evidence:
     skeleton: Skeleton
     fps: float
     noise: Array | None = None
+    view: CameraPath | None = None
 
     def during(self, frames: slice) -> Evidence:
         """Return the evidence of some of the frames."""
-        return replace(self, direction=self.direction[frames], rays=self.rays[frames], scores=self.scores[frames])
+        view = self.view.during(frames) if self.view else None
+        return replace(self, direction=self.direction[frames], rays=self.rays[frames], scores=self.scores[frames], view=view)
 
 
 def solve_track(
@@ -101,7 +104,8 @@ def solve_track(
 ) -> tuple[Array, Array]:
     """Fit bone directions and the root path to what was seen.
 
-    root: (T, 3) metres, camera frame, the start of the path; start: (T, J, 3) directions to start from instead of the lifted.
+    root: (T, 3) metres, in the evidence's frame, the start of the path; start: (T, J, 3) directions to start from instead of
+    the lifted.
     Minimised by Levenberg and Marquardt's method (Marquardt 1963) with robust weights, all frames at once.
     Returns directions (T, J, 3) and the root path (T, 3).
     """

@@ -6,6 +6,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..camera_path import CameraPath
+
 Array = NDArray[np.float64]
 
 ORDER = 4
@@ -17,16 +19,21 @@ _NORMAL = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 
 
-def tremble(rays: Array, depth: Array) -> Array:
+def tremble(rays: Array, depth: Array, view: CameraPath | None = None) -> Array:
     """Estimate (J,) the standard deviation of each joint's noise from frame to frame, in metres.
 
     rays: (T, J, 3) with z = 1, NaN where unseen; depth: (T,) metres of the body. A joint that is seldom seen in five frames
-    on end gets the median of the others; all are 0 where there is none.
+    on end gets the median of the others; all are 0 where there is none. view: of a camera whose own trembling does not count.
     """
-    places = rays[..., :2] * depth[:, None, None]
+    places = rays * depth[:, None, None]
+    if view is not None:
+        places = view.to_world(places)
     result = np.full(rays.shape[1], np.nan)
     if len(rays) > ORDER:
         change = np.diff(places, n=ORDER, axis=0) / _GAIN
+        if view is not None:
+            change = np.einsum("tab,tjb->tja", view.rotation[ORDER // 2 : -ORDER // 2], change)
+        change = change[..., :2]  # across the line of sight, which is all that keypoints say
         for joint in range(rays.shape[1]):
             seen = change[:, joint][np.isfinite(change[:, joint]).all(-1)]
             if len(seen) >= FEWEST:

@@ -479,4 +479,18 @@ MESSAGES: dict[str, str] = {
     "there are no weights '{}' of your own.": "自分のウェイト '{}' はありません。",
     "there are weights '{}' already; choose another name, or delete them first.": "ウェイト '{}' はすでにあります。別の名前にするか、先に削除してください。",
     "{}: cannot be deleted: {}.": "{}: 削除できません: {}。",
+    # Previews, and the scene's own camera.
+    "A render is running; wait for it": "レンダリングが実行中です。完了を待ってください",
+    "Lift first": "先にリフトしてください",
+    "Rendered {}": "{} をレンダリングしました",
+    "this file was never saved, so that '//' means nothing; save it, or give the preview a full path.": "このファイルは一度も保存されていないため、「//」を使えません。保存するか、プレビューに完全なパスを指定してください。",
+    "Through": "使うカメラ",
+    "Camera that the body is placed through; the scene's active one where none is chosen": "体を配置するときに通して見るカメラ。選ばない場合はシーンのアクティブカメラ",
+    "Footage Starts": "映像の開始",
+    "Frame of the scene that shows the first frame of the footage": "映像の最初のフレームに当たるシーンのフレーム",
+    "Your own camera, standing or moving, as from a camera solve: the body is placed through it": "自分のカメラ (カメラ解析などによる固定または移動するもの)。体はそのカメラを通して配置されます",
+    "Preview": "プレビュー",
+    "Movie (.mp4, .mov, .mkv) of the figures over the footage, or over the keypoints where there is none": "映像に人物を重ねたムービー (.mp4、.mov、.mkv)。映像がない場合はキーポイントに重ねます",
+    "Render Preview": "プレビューをレンダリング",
+    "Render the lifted figures over the footage, or over the keypoints where there is none, as a movie": "リフトした人物を映像 (ない場合はキーポイント) に重ねてムービーとしてレンダリングします",
 }

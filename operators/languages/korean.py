@@ -479,4 +479,18 @@ MESSAGES: dict[str, str] = {
     "there are no weights '{}' of your own.": "내 가중치 '{}'이(가) 없습니다.",
     "there are weights '{}' already; choose another name, or delete them first.": "가중치 '{}'이(가) 이미 있습니다. 다른 이름을 선택하거나 먼저 삭제하세요.",
     "{}: cannot be deleted: {}.": "{}: 삭제할 수 없습니다: {}.",
+    # Previews, and the scene's own camera.
+    "A render is running; wait for it": "렌더링이 실행 중입니다. 끝날 때까지 기다리세요",
+    "Lift first": "먼저 리프트하세요",
+    "Rendered {}": "{} 렌더링 완료",
+    "this file was never saved, so that '//' means nothing; save it, or give the preview a full path.": "이 파일은 저장된 적이 없어 '//'를 쓸 수 없습니다. 저장하거나 미리보기에 전체 경로를 지정하세요.",
+    "Through": "사용할 카메라",
+    "Camera that the body is placed through; the scene's active one where none is chosen": "몸을 배치할 때 통해 보는 카메라. 선택하지 않으면 씬의 활성 카메라",
+    "Footage Starts": "영상 시작",
+    "Frame of the scene that shows the first frame of the footage": "영상의 첫 프레임에 해당하는 씬의 프레임",
+    "Your own camera, standing or moving, as from a camera solve: the body is placed through it": "내 카메라(카메라 해석 등으로 얻은 고정 또는 이동 카메라). 몸은 이 카메라를 통해 배치됩니다",
+    "Preview": "미리보기",
+    "Movie (.mp4, .mov, .mkv) of the figures over the footage, or over the keypoints where there is none": "영상 위에 인물을 겹친 동영상(.mp4, .mov, .mkv). 영상이 없으면 키포인트 위에 겹칩니다",
+    "Render Preview": "미리보기 렌더링",
+    "Render the lifted figures over the footage, or over the keypoints where there is none, as a movie": "리프트한 인물을 영상(없으면 키포인트) 위에 겹쳐 동영상으로 렌더링합니다",
 }
