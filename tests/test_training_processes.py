@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from training_runs import FIRST_STEPS, UNLABELLED, program, several, small, trained_by, walking_archive, walking_track
 
+from poselift.core import output
 from poselift.core.errors import SettingsError
 from poselift.core.lifter import weights
 from poselift.core.lifter.data import MotionCapture
@@ -69,7 +70,7 @@ def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(archive, tmp_
         process.kill()
         assert process.wait() == -signal.SIGKILL
         assert not (killed / "rank0.npz").exists()
-    (killed / f".run.poselift-{process.pid}-0123abcd.checkpoint").write_bytes(b"half of one")
+    (killed / f".run.poselift-{output._HOST}-{process.pid}-0123abcd.checkpoint").write_bytes(b"half of one")
     subprocess.run(program(archive, killed, "--resume"), check=True, env=ENVIRONMENT)
     assert sorted(p.name for p in killed.iterdir()) == ["rank0.npz", "run.checkpoint"]
     assert_same(arrays(whole / "rank0.npz"), arrays(killed / "rank0.npz"))
