@@ -112,10 +112,10 @@ class Given:
 
     def show(self, motion: Motion, camera: bpy.types.Object | None, frame_start: int, track: KeypointTrack) -> None:
         """Show the footage behind the camera that was built for a motion; the report tells what is to be known of it."""
-        if self.footage is None or camera is None:
-            return
         if motion.camera_mode == "scene":
-            motion.report.notes.append("the footage was not put behind the scene's own camera, which stays as it is.")
+            self._tell_scene(motion)
+            return
+        if self.footage is None or camera is None:
             return
         from ..scene.footage import set_background
 
@@ -129,6 +129,20 @@ class Given:
             motion.report.warnings.append(
                 f"the footage has {float(self.footage.fps):.6g} frames a second, the keypoints {float(motion.fps):.6g}: "
                 "they run apart; check --fps."
+            )
+
+    def _tell_scene(self, motion: Motion) -> None:
+        """Say what of the user's scene, which stays as it is, does not go with the motion."""
+        from ..scene.state import current
+        from ..scene.timing import scene_rate
+
+        if self.footage is not None:
+            motion.report.notes.append("the footage was not put behind the scene's own camera, which stays as it is.")
+        rate = scene_rate(current()[0])
+        if abs(rate - motion.fps) > 1e-3 * rate:
+            motion.report.warnings.append(
+                f"the scene has {rate:.6g} frames a second, the keypoints {float(motion.fps):.6g}: its frames were taken for "
+                "the footage's one by one; give the scene the footage's rate, or check that of the keypoints."
             )
 
 

@@ -147,6 +147,7 @@ def test_the_command_line_places_people_in_the_users_scene(bpy, tmp_path, film, 
     assert main(["lift", str(tmp_path / "walk.npz"), "-o", str(tmp_path / "out.blend"), *given, "-q"]) == 0
     printed = capfd.readouterr().out
     (report,) = json.loads(printed[printed.index("[\n") :])
+    assert any("the scene has 24 frames a second, the keypoints 30" in warning for warning in report["warnings"])
     assert report["camera_mode"] == "scene" and (tmp_path / "set.blend").read_bytes() == before
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "out.blend"))
     scene = bpy.context.scene

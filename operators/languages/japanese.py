@@ -493,4 +493,5 @@ MESSAGES: dict[str, str] = {
     "Movie (.mp4, .mov, .mkv) of the figures over the footage, or over the keypoints where there is none": "映像に人物を重ねたムービー (.mp4、.mov、.mkv)。映像がない場合はキーポイントに重ねます",
     "Render Preview": "プレビューをレンダリング",
     "Render the lifted figures over the footage, or over the keypoints where there is none, as a movie": "リフトした人物を映像 (ない場合はキーポイント) に重ねてムービーとしてレンダリングします",
+    "the scene has {} frames a second, the keypoints {}: its frames were taken for the footage's one by one; give the scene the footage's rate, or check that of the keypoints.": "シーンは毎秒 {} フレーム、キーポイントは {} です。シーンのフレームは映像のフレームと 1 対 1 とみなされました。シーンのレートを映像に合わせるか、キーポイントのレートを確認してください。",
 }

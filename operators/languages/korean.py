@@ -493,4 +493,5 @@ MESSAGES: dict[str, str] = {
     "Movie (.mp4, .mov, .mkv) of the figures over the footage, or over the keypoints where there is none": "영상 위에 인물을 겹친 동영상(.mp4, .mov, .mkv). 영상이 없으면 키포인트 위에 겹칩니다",
     "Render Preview": "미리보기 렌더링",
     "Render the lifted figures over the footage, or over the keypoints where there is none, as a movie": "리프트한 인물을 영상(없으면 키포인트) 위에 겹쳐 동영상으로 렌더링합니다",
+    "the scene has {} frames a second, the keypoints {}: its frames were taken for the footage's one by one; give the scene the footage's rate, or check that of the keypoints.": "씬은 초당 {} 프레임, 키포인트는 {}입니다. 씬의 프레임을 영상의 프레임과 하나씩 대응시켰습니다. 씬의 속도를 영상에 맞추거나 키포인트의 속도를 확인하세요.",
 }
