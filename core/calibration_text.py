@@ -212,7 +212,7 @@ class _Yaml:
             if closing == "}":
                 match = _FLOW_KEY.match(text, at)
                 if match is None:
-                    raise self.fail("'key: value' was expected inside of { }; write the file again.")
+                    raise self.fail("'key: value' was expected inside of braces; write the file again.")
                 entries[match[1].strip("\"'")], at = self._flow_value(text, match.end(), depth + 1)
             else:
                 value, at = self._flow_value(text, at, depth + 1)

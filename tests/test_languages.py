@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from poselift.core import errors
 from poselift.core.report import Report
 from poselift.operators import languages
-from poselift.operators.languages import LANGUAGES, translated
+from poselift.operators.languages import LANGUAGES, japanese_errors, translated
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = re.compile(
@@ -93,6 +94,103 @@ def test_every_label_tooltip_choice_report_and_error_of_the_interface_is_transla
     labels = {family.label for family in languages.FAMILIES.values()}
     missing = {text for text in wanted if text not in messages and not NAMES.fullmatch(text) and text not in labels}
     assert sorted(missing) == []
+
+
+COMMAND_LINE = {
+    "core/lifter/evaluation/evaluate.py": "`poselift evaluate` alone measures against motion capture",
+    "core/lifter/evaluation/table.py": "the legend of its table",
+    "core/lifter/distributed.py": "only torchrun starts several processes",
+    "core/lifter/logs.py": "only `train --log-dir` writes TensorBoard logs",
+    "core/skeleton_file.py": "only `train --skeleton` reads skeletons",
+    "core/rig/motion_file.py": "only `poselift retarget` reads motions from files",
+    "scene/files.py": "only the command line opens a Blender file; in the window one is open",
+    "scene/retarget_files.py": "only `poselift retarget` reads characters and sources from files",
+    "operators/__init__.py": "said while Poselift is being enabled: its translations are not registered yet",
+    "operators/batch.py": "many clips at once, in processes",
+    "operators/journal.py": "what a batch keeps for going on",
+    "operators/camera_options.py": "options, which the window has buttons for",
+    "operators/character_options.py": "options, which the window has buttons for",
+    "operators/lift_outputs.py": "the files of `poselift lift`",
+    "operators/command_line.py": "the command line itself",
+    "operators/evaluate_command.py": "a command",
+    "operators/lift_command.py": "a command",
+    "operators/retarget_command.py": "a command",
+    "operators/train_command.py": "a command; what stops a run that the window starts is raised in the core",
+}
+"""What the window cannot say, and why: the only modules that may speak English alone."""
+COMPOSED = {
+    "cannot be written: {} ({} MB are free there)",
+    "Training stopped",
+    "Training stopped in the {}'s step {} of {}; {} is kept, to go on from.",
+} | {
+    f"it is no humanoid: its trunk does not stand on its legs; {what}"
+    for what in ("correct the mapping.", "choose another family, or set the bones in the mapping.")
+}
+"""Messages whose parts are in several places of the source."""
+
+
+def written_in(path: Path) -> tuple[set[str], set[str]]:
+    """Return what a module may say to people, which is every error and every sentence but docstrings; and all its texts."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = list(ast.walk(tree))
+    ours = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, errors.PoseliftError)}
+    silent = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    silent |= {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    said, texts = set(), set()
+    for node in nodes:
+        if isinstance(node, (ast.Constant, ast.JoinedStr)) and id(node) not in silent:
+            texts |= set(templates(node))
+        if isinstance(node, ast.Call) and node.args and getattr(node.func, "id", "") in ours:
+            said |= set(templates(node.args[0]))
+    return {text for text in said | {text for text in texts if text.endswith(".")} if " " in text}, texts
+
+
+def without_place(message: str) -> str:
+    """Return a message without the '{}: ' that names what is wrong: it is translated apart from that."""
+    return message.removeprefix("{}: ")
+
+
+def modules() -> dict[str, Path]:
+    paths = [*(ROOT / "core").rglob("*.py"), *(ROOT / "scene").rglob("*.py"), *(ROOT / "operators").glob("*.py")]
+    return {path.relative_to(ROOT).as_posix(): path for path in sorted(paths)}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_error_and_note_that_the_window_can_tell_is_translated(language):
+    messages = LANGUAGES[language]
+    missing = {
+        f"{name}: {text}"
+        for name, path in modules().items()
+        if name not in COMMAND_LINE
+        for text in written_in(path)[0]
+        if text not in messages and without_place(text) not in messages and re.search("[A-Za-z]{2}", PLACE.sub("", text))
+    }
+    assert sorted(missing) == []
+
+
+def test_what_speaks_english_alone_exists_and_says_something():
+    assert [name for name in COMMAND_LINE if name not in modules() or not written_in(modules()[name])[0]] == []
+
+
+def test_no_translation_is_of_an_error_that_is_gone():
+    texts = {form for path in modules().values() for text in written_in(path)[1] for form in (text, without_place(text))}
+    assert sorted(set(japanese_errors.MESSAGES) - texts - COMPOSED) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_message_is_taken_for_itself_and_for_no_other(language):
+    for message, text in LANGUAGES[language].items():
+        values = [str(11 + n) for n in range(len(PLACE.findall(message)))]
+        assert translated(message.format(*values), language) == text.format(*values)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_error_is_translated_behind_the_file_and_the_place_it_names(language):
+    for message in japanese_errors.MESSAGES:
+        values = [str(11 + n) for n in range(len(PLACE.findall(message)))]
+        error = errors.ReadError(message.format(*values), "C:\\walks, cut\\it's no walk.json", "frame 3, person 2")
+        expected = errors.ReadError(LANGUAGES[language][message].format(*values), error.path, error.place)
+        assert translated(str(error), language) == str(expected)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -13,9 +13,12 @@ from functools import lru_cache
 from typing import Any
 
 from ...core.rig.families import FAMILIES
-from . import japanese, korean
+from . import japanese, japanese_errors, korean, korean_errors
 
-LANGUAGES: dict[str, dict[str, str]] = {"ja_JP": japanese.MESSAGES, "ko_KR": korean.MESSAGES}
+LANGUAGES: dict[str, dict[str, str]] = {
+    "ja_JP": japanese.MESSAGES | japanese_errors.MESSAGES,
+    "ko_KR": korean.MESSAGES | korean_errors.MESSAGES,
+}
 """By Blender's name of the language: English message -> its translation. Both have as many `{}`."""
 OF_RIGS = ("Bones named as in {}", "Names as in {}")
 """Tooltips of choices, which Blender looks up whole, for every family of rigs."""
@@ -85,16 +88,22 @@ def _value(value: str, language: str, depth: int) -> str:
 @lru_cache(8)
 def _templates(language: str) -> list[tuple[str, re.Pattern[str]]]:
     """Return the messages that have values in them: those that begin with a word of their own first, then by their length."""
-    templates = [message for message in LANGUAGES[language] if "{" in message]
+    templates = [message for message in LANGUAGES[language] if _PLACE.search(message)]
     templates.sort(key=lambda message: (message.startswith("{"), -len(_PLACE.sub("", message))))
     return [(message, _pattern(message)) for message in templates]
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    value = r"([\d.]+)" if _COUNTED.fullmatch(template) else "(.*?)"
-    return re.compile(value.join(re.escape(part) for part in _PLACE.split(template)), re.DOTALL)
+    if _COUNTED.fullmatch(template):
+        first = value = r"([\d.]+)"
+    else:
+        first, value = (_NO_PLACE if template.startswith("{") else "(.*?)"), "(.*?)"
+    start, *rest = (re.escape(part) for part in _PLACE.split(template))
+    return re.compile(first.join((start, value.join(rest))), re.DOTALL)
 
 
 _COUNTED = re.compile(r"\{\} [a-z ]+|[a-z ]+ \{\}")
 """Messages of a few words, such as '{} frames', whose value is a number: else they would be found in whole sentences."""
+_NO_PLACE = "((?:(?!: ).)*?)"
+"""A value that begins a sentence: not what is before it, as in 'file, place: 3 scores for 4 keypoints.'"""
 _PLACE = re.compile(r"\{\d*\}")

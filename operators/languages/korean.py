@@ -123,7 +123,7 @@ MESSAGES: dict[str, str] = {
     "detections of nobody that is seen in {} frames or more, left out: {}.": "{} 프레임 이상 보이지 않아 제외한 감지: {}.",
     "joints derived: {}.": "유도한 관절: {}.",
     "layout {} has no {}: left masked.": "레이아웃 {}에 {}이(가) 없어 마스크된 채로 둡니다.",
-    "layout {}: its edges measure {} of a person's size on average, too long for a body by {} octaves; those of {} ({} detections).": "레이아웃 {}: 변의 길이는 평균적으로 사람 크기의 {}, 몸으로서의 초과는 {} 옥타브. 비교: {} (감지 {}건).",
+    "layout {}: its edges measure {} of a person's size on average, too long for a body by {} octaves; those of {} {} and {} ({} detections).": "레이아웃 {}: 뼈 길이는 평균적으로 사람 크기의 {}배이고 몸으로 보기에는 {} 옥타브 깁니다. {}에서는 {}, {} (감지 {}건).",
     "load {}": "모델 {}",
     "clean {}": "정리 {}",
     "focal length {}": "초점 거리 {}",
