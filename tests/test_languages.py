@@ -121,6 +121,7 @@ COMMAND_LINE = {
 COMPOSED = {
     "cannot be written: {} ({} MB are free there)",
     "Training stopped",
+    "column {}",
     "Training stopped in the {}'s step {} of {}; {} is kept, to go on from.",
 } | {
     f"it is no humanoid: its trunk does not stand on its legs; {what}"
@@ -188,8 +189,9 @@ def test_every_message_is_taken_for_itself_and_for_no_other(language):
 def test_an_error_is_translated_behind_the_file_and_the_place_it_names(language):
     for message in japanese_errors.MESSAGES:
         values = [str(11 + n) for n in range(len(PLACE.findall(message)))]
-        error = errors.ReadError(message.format(*values), "C:\\walks, cut\\it's no walk.json", "frame 3, person 2")
-        expected = errors.ReadError(LANGUAGES[language][message].format(*values), error.path, error.place)
+        error = errors.ReadError(message.format(*values), "C:\\walks, cut\\it's no walk.json", "frame 3, person 2, left_eye")
+        place = {"ja_JP": "フレーム 3, 人物 2, left_eye", "ko_KR": "프레임 3, 인물 2, left_eye"}[language]
+        expected = errors.ReadError(LANGUAGES[language][message].format(*values), error.path, place)
         assert translated(str(error), language) == str(expected)
 
 

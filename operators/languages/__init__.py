@@ -74,10 +74,16 @@ def translated(text: str, language: str, depth: int = 0) -> str:
     if colon:
         told_rest = translated(rest, language, depth + 1)
         if told_rest != rest:
-            return f"{where}: {told_rest}"
+            return f"{_told_place(where, language)}: {told_rest}"
     if ", " in text:
         return ", ".join(translated(part, language, depth + 1) for part in text.split(", "))
     return text
+
+
+def _told_place(where: str, language: str) -> str:
+    """Translate 'file, frame 3, person 2' but for the file's name, which may be a word of ours."""
+    file, *places = where.split(", ")
+    return ", ".join([file, *(translated(place, language) if _COUNTER.fullmatch(place) else place for place in places)])
 
 
 def _value(value: str, language: str, depth: int) -> str:
@@ -104,6 +110,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 _COUNTED = re.compile(r"\{\} [a-z ]+|[a-z ]+ \{\}")
 """Messages of a few words, such as '{} frames', whose value is a number: else they would be found in whole sentences."""
+_COUNTER = re.compile(r"[a-z]+ \d+")
 _NO_PLACE = "((?:(?!: ).)*?)"
 """A value that begins a sentence: not what is before it, as in 'file, place: 3 scores for 4 keypoints.'"""
 _PLACE = re.compile(r"\{\d*\}")

@@ -481,4 +481,13 @@ MESSAGES: dict[str, str] = {
     "an image sequence has no rate": "連番画像にはレートがありません",
     "the movie's file is missing": "動画のファイルがありません",
     "was filmed with the camera turned, which Blender heeds from 4.4 on": "はカメラを回して撮影されていて、Blender がこれに対応するのは 4.4 以降です",
+    "(frames, joints, 2 or 3) or (people, frames, joints, 2 or 3)": "(frames, joints, 2 か 3) か (people, frames, joints, 2 か 3)",
+    # Places in files.
+    "line {}": "{} 行目",
+    "column {}": "{} 列目",
+    "row {}": "{} 行目",
+    "frame {}": "フレーム {}",
+    "person {}": "人物 {}",
+    "image {}": "画像 {}",
+    "entry {}": "{} 番目の項目",
 }

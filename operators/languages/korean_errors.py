@@ -117,12 +117,12 @@ MESSAGES: dict[str, str] = {
     "{} is damaged: its checksum does not match; get it again.": "{}이(가) 손상되었습니다(체크섬 불일치). 다시 받으세요.",
     "{} is not a Poselift weights file ({}).": "{}은(는) Poselift 가중치 파일이 아닙니다({}).",
     # Solving and the report.
-    "the lifted poses have no extent, so they cannot be scaled to the actor.": "리프트한 포즈에 크기가 없어 배우의 키에 맞출 수 없습니다.",
+    "the lifted poses have no extent, so they cannot be scaled to the actor.": "리프트한 포즈에 크기가 없어 인물의 키에 맞출 수 없습니다.",
     "no frame shows enough of the body to place it before the camera.": "카메라 앞에 배치할 만큼 몸이 보이는 프레임이 없습니다.",
     "there is no camera mode '{}'; known are {}.": "카메라 모드 '{}'은(는) 없습니다. 쓸 수 있는 모드: {}.",
     "a scene's camera was given, but not the camera mode 'scene'.": "씬 카메라가 지정되었지만 카메라 모드가 '씬 카메라'가 아닙니다.",
     "a field of view contradicts the scene's camera, which has one; give one of them.": "시야각 지정이 씬 카메라의 시야각과 모순됩니다. 둘 중 하나만 지정하세요.",
-    "an actor height of {} m is out of range (0.05 to 50 m).": "배우 키 {} m는 범위를 벗어났습니다(0.05~50 m).",
+    "an actor height of {} m is out of range (0.05 to 50 m).": "인물 키 {} m는 범위를 벗어났습니다(0.05~50 m).",
     "a frame rate of {} is out of range.": "프레임 속도 {}은(는) 범위를 벗어났습니다.",
     "there is no contact mode '{}'; known are {}.": "발 설정 '{}'은(는) 없습니다. 쓸 수 있는 것: {}.",
     "smoothing cannot be negative.": "스무딩은 음수일 수 없습니다.",
@@ -481,4 +481,13 @@ MESSAGES: dict[str, str] = {
     "an image sequence has no rate": "이미지 시퀀스에는 프레임 속도가 없습니다",
     "the movie's file is missing": "동영상 파일이 없습니다",
     "was filmed with the camera turned, which Blender heeds from 4.4 on": "파일은 카메라를 돌려서 촬영했고 Blender는 4.4부터 이를 반영합니다",
+    "(frames, joints, 2 or 3) or (people, frames, joints, 2 or 3)": "(frames, joints, 2나 3) 또는 (people, frames, joints, 2나 3)",
+    # Places in files.
+    "line {}": "{}번째 줄",
+    "column {}": "{}번째 열",
+    "row {}": "{}번째 행",
+    "frame {}": "프레임 {}",
+    "person {}": "인물 {}",
+    "image {}": "이미지 {}",
+    "entry {}": "{}번째 항목",
 }
