@@ -457,6 +457,9 @@ MESSAGES: dict[str, str] = {
     "'{}' says not whom to stitch to whom; write 1+3, or 1+3,2+5 for several.": "'{}' では誰と誰を結合するかわかりません。1+3、複数なら 1+3,2+5 のように指定してください。",
     "is no Blender file that this Blender can open.": "この Blender で開ける Blender ファイルではありません。",
     "cannot be written: {}.": "書き込めません: {}。",
+    "the footage was not put behind the scene's own camera, which stays as it is.": "映像はシーンのカメラの背景に設定していません。カメラはそのままです。",
+    "{} clips cannot all be of the one footage {}; lift them one by one.": "{0} 個のクリップを 1 つの映像 {1} に対応させることはできません。1 つずつリフトしてください。",
+    "{} clips cannot all be of the one scene; lift them one by one.": "{} 個のクリップを 1 つのシーンに対応させることはできません。1 つずつリフトしてください。",
     # Parts of the sentences above.
     "drivers move its bones": "ドライバーがボーンを動かしている",
     "it plays NLA strips": "NLA ストリップを再生している",

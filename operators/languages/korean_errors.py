@@ -457,6 +457,9 @@ MESSAGES: dict[str, str] = {
     "'{}' says not whom to stitch to whom; write 1+3, or 1+3,2+5 for several.": "'{}'(으)로는 누구를 누구와 합칠지 알 수 없습니다. 1+3, 여럿이면 1+3,2+5처럼 지정하세요.",
     "is no Blender file that this Blender can open.": "이 Blender에서 열 수 있는 Blender 파일이 아닙니다.",
     "cannot be written: {}.": "쓸 수 없습니다: {}.",
+    "the footage was not put behind the scene's own camera, which stays as it is.": "영상을 씬의 카메라 배경에 넣지 않았습니다. 카메라는 그대로입니다.",
+    "{} clips cannot all be of the one footage {}; lift them one by one.": "클립 {0}개가 모두 하나의 영상 {1}의 것일 수 없습니다. 하나씩 리프트하세요.",
+    "{} clips cannot all be of the one scene; lift them one by one.": "클립 {}개가 모두 하나의 씬의 것일 수 없습니다. 하나씩 리프트하세요.",
     # Parts of the sentences above.
     "drivers move its bones": "드라이버가 본을 움직입니다",
     "it plays NLA strips": "NLA 스트립을 재생합니다",
