@@ -85,9 +85,7 @@ def continuous_quaternions(q: Array) -> Array:
 
 def matrix_from_axis_angle(axis: Array, angle: Array) -> Array:
     """Return the rotation by `angle` (...) radians about the unit vectors `axis` (..., 3) (Rodrigues' formula)."""
-    x, y, z = np.moveaxis(axis, -1, 0)
-    zero = np.zeros_like(x)
-    cross = np.stack([np.stack(r, -1) for r in ([zero, -z, y], [z, zero, -x], [-y, x, zero])], -2)
+    cross = skew(axis)
     sine, cosine = np.sin(angle)[..., None, None], np.cos(angle)[..., None, None]
     return np.eye(3, dtype=axis.dtype) + sine * cross + (1 - cosine) * (cross @ cross)
 
@@ -132,3 +130,23 @@ def procrustes(source: Array, target: Array, scale: bool = True, reflection: boo
     s = (d * sign).sum(-1) / spread if scale else np.ones_like(spread)
     t = mu_t[..., 0, :] - s[..., None] * (rotation @ np.swapaxes(mu_s, -1, -2))[..., 0]
     return s, rotation, t
+
+
+def skew(vectors: Array) -> Array:
+    """Return the matrices (..., 3, 3) that take a vector to its cross product with `vectors` (..., 3) on the left."""
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    zero = np.zeros_like(x)
+    return np.stack([np.stack(row, -1) for row in ([zero, -z, y], [z, zero, -x], [-y, x, zero])], -2)
+
+
+def rotation_vector(matrix: Array) -> Array:
+    """Return axis times angle (..., 3), up to half a turn, of rotation matrices (..., 3, 3)."""
+    q = quaternion_from_matrix(matrix)
+    sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
+    angle = 2 * np.arctan2(sine, q[..., :1])
+    return q[..., 1:] * np.where(sine > 1e-9, angle / np.where(sine > 1e-9, sine, 1), 2.0)
+
+
+def matrix_from_rotation_vector(vectors: Array) -> Array:
+    """Return the rotations (..., 3, 3) about vectors (..., 3) by their lengths: the inverse of `rotation_vector`."""
+    return matrix_from_axis_angle(normalised(vectors), np.linalg.norm(vectors, axis=-1))

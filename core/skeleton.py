@@ -319,9 +319,23 @@ HUMAN26 = extended(
 the knuckles' middle, the nose, the ears. The lifter knows the first 17; the rest is seen, never guessed from them."""
 
 
+HUMAN21 = extended(
+    "human21", HUMAN17, tuple((f"{side}_{part}", f"{side}_ankle") for part in ("toe", "heel") for side in "lr")
+)
+"""`HUMAN17` and what tells how the feet are turned: their fronts and heels."""
+
+
 HUMAN23 = extended(
     "human23",
     HUMAN17,
     tuple((f"{side}_{part}", f"{side}_wrist") for part in ("hand", "index", "pinky") for side in "lr"),
 )
 """`HUMAN17` and the knuckles that tell how the palms are turned: of the middle finger, the index finger and the pinky."""
+
+
+HUMAN27 = extended(
+    "human27",
+    HUMAN21,
+    tuple((joint, HUMAN23.joint_names[HUMAN23.parents[HUMAN23.index(joint)]]) for joint in HUMAN23.joint_names[len(HUMAN17) :]),
+)
+"""`HUMAN17`, feet and knuckles."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..camera import Intrinsics
 from ..output import save_npz
 from ..report import Report
-from ..skeleton import HUMAN17, HUMAN23, Skeleton
+from ..skeleton import HUMAN17, HUMAN21, HUMAN23, HUMAN27, Skeleton
 
 Array = NDArray[np.float64]
 
@@ -38,6 +38,7 @@ class Motion:
     floor: metres, the z of the floor in the world: 0 unless the world is that of a camera of the user's own.
     hands: (T, 6, 3) the knuckles that `HUMAN23` has beyond `HUMAN17`, in its order, world frame, metres; NaN where a hand was
     not seen. No rows where none ever was.
+    feet: (T, 4, 3) the same for the toes and heels that `HUMAN21` has.
     """
 
     skeleton: Skeleton
@@ -64,14 +65,15 @@ class Motion:
     evidence: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     floor: float = 0.0
     hands: Array = field(default_factory=lambda: np.zeros((0, len(HUMAN23) - len(HUMAN17), 3)))
+    feet: Array = field(default_factory=lambda: np.zeros((0, len(HUMAN21) - len(HUMAN17), 3)))
 
     def __len__(self) -> int:
         return len(self.times)
 
     @property
     def body(self) -> tuple[Skeleton, Array, Array]:
-        """What an armature is made of: skeleton, joints (T, J, 3) in the world, bone lengths (J,); hands included."""
-        return with_hands(self.skeleton, self.joints_world, self.bone_lengths, self.hands)
+        """What an armature is made of: skeleton, joints (T, J, 3) in the world, bone lengths (J,); feet and hands included."""
+        return with_extremities(self.skeleton, self.joints_world, self.bone_lengths, self.feet, self.hands)
 
     def save(self, path: Path) -> None:
         """Write the design's motion `.npz`. Raises `OutputError`."""
@@ -103,14 +105,23 @@ class Motion:
             "contacts": self.contacts,
             "evidence": self.evidence,
             **({"hands": self.hands} if len(self.hands) else {}),
+            **({"feet": self.feet} if len(self.feet) else {}),
         }
 
 
-def with_hands(skeleton: Skeleton, joints: Array, lengths: Array, hands: Array) -> tuple[Skeleton, Array, Array]:
-    """Return a body (skeleton, joints (T, J, 3), lengths (J,)) with its hands' knuckles (T, 6, 3), where there are any."""
-    if not len(hands):
-        return skeleton, joints, lengths
-    wrists = joints[:, list(HUMAN23.parents[len(HUMAN17) :])]
-    away = np.linalg.norm(hands - wrists, axis=-1)
-    reach = [float(np.median(column[np.isfinite(column)])) if np.isfinite(column).any() else np.nan for column in away.T]
-    return HUMAN23, np.concatenate([joints, hands], 1), np.concatenate([lengths, reach])
+def with_extremities(
+    skeleton: Skeleton, joints: Array, lengths: Array, feet: Array, hands: Array
+) -> tuple[Skeleton, Array, Array]:
+    """Return a human body (skeleton, joints (T, J, 3), lengths (J,)) with what there is of toes and heels (T, 4, 3) and of
+    knuckles (T, 6, 3); no rows of either where there is none.
+    """
+    if len(feet) or len(hands):
+        skeleton = HUMAN27 if len(feet) and len(hands) else HUMAN21 if len(feet) else HUMAN23
+    for extra in (feet, hands):
+        if len(extra):
+            start = joints.shape[1]
+            ends = joints[:, list(skeleton.parents[start : start + extra.shape[1]])]
+            away = np.linalg.norm(extra - ends, axis=-1)
+            reach = [float(np.median(column[np.isfinite(column)])) if np.isfinite(column).any() else np.nan for column in away.T]
+            joints, lengths = np.concatenate([joints, extra], 1), np.concatenate([lengths, reach])
+    return skeleton, joints, lengths

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import RigError
 from ..lifter.anatomy import body_frame
 from ..rotation import normalised
-from ..skeleton import HUMAN17, HUMAN23, HUMAN26, Hinge, Skeleton
+from ..skeleton import HUMAN17, HUMAN21, HUMAN23, HUMAN26, HUMAN27, Hinge, Skeleton
 
 Array = NDArray[np.float64]
 Vector = tuple[float, float, float]
@@ -191,7 +191,8 @@ def bone_table(skeleton: Skeleton, joints: Array | None = None) -> BoneTable:
     """
     if (skeleton.joint_names, skeleton.parents) == (HUMAN17.joint_names, HUMAN17.parents):
         return derive_table(skeleton, HUMAN_DIRECTIONS, HUMAN_NAMES)
-    if any((skeleton.joint_names, skeleton.parents) == (known.joint_names, known.parents) for known in (HUMAN23, HUMAN26)):
+    extended = (HUMAN21, HUMAN23, HUMAN26, HUMAN27)
+    if any((skeleton.joint_names, skeleton.parents) == (known.joint_names, known.parents) for known in extended):
         return _human_with_extremities(skeleton, joints)
     if skeleton.rest:
         return derive_table(skeleton, dict(zip(skeleton.joint_names, skeleton.rest, strict=True)))

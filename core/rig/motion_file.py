@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PoseliftError, ReadError
-from ..motion.motion import with_hands
+from ..motion.motion import with_extremities
 from ..readers.numpy_files import load_archive
-from ..skeleton import HUMAN17, HUMAN23, HUMAN26, Skeleton
+from ..skeleton import HUMAN17, HUMAN21, HUMAN23, HUMAN26, Skeleton
 from ..track import exact_rate
 from .performance import Performance, performance_of_joints
 
 Array = NDArray[np.float64]
 
 _NEEDED = {"joint_names": "U", "parents": "i", "times": "f", "fps": "f", "joints_world": "f", "bone_lengths": "f"}
-_KINDS = {**_NEEDED, "fps_fraction": "i", "hands": "f"}
+_KINDS = {**_NEEDED, "fps_fraction": "i", "feet": "f", "hands": "f"}
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,13 @@ def read_motion(path: Path) -> JointMotion:
         raise ReadError(f"{count} joints do not fit an array of shape {joints.shape}.", path, "joints_world")
     if times.shape != (len(joints),) or not np.isfinite(times).all() or (np.diff(times) <= 0).any() or rate <= 0:
         raise ReadError("every frame needs a time later than the one before.", path, "times")
-    hands = arrays.get("hands", np.zeros((0, 6, 3)))
-    if len(hands) and (skeleton != HUMAN17 or hands.shape != (len(joints), len(HUMAN23) - count, 3)):
-        raise ReadError(f"an array of shape {hands.shape} is no human's hands over {len(joints)} frames.", path, "hands")
-    return JointMotion(*with_hands(skeleton, joints, lengths, hands), times, rate, path.stem)
+    ends = []
+    for key, whole in (("feet", HUMAN21), ("hands", HUMAN23)):
+        extra = arrays.get(key, np.zeros((0, len(whole) - len(HUMAN17), 3)))
+        if len(extra) and (skeleton != HUMAN17 or extra.shape != (len(joints), len(whole) - count, 3)):
+            raise ReadError(f"an array of shape {extra.shape} is no human's {key} over {len(joints)} frames.", path, key)
+        ends.append(extra)
+    return JointMotion(*with_extremities(skeleton, joints, lengths, *ends), times, rate, path.stem)
 
 
 def _skeleton(names: tuple[str, ...], parents: tuple[int, ...]) -> Skeleton:
