@@ -39,7 +39,7 @@ SIZES = (0.65, 1.3)
 """Times the usual length that they may have: detectors mean different places."""
 SPREAD = 0.1
 """Share of the usual lengths by which they vary."""
-NOISE, TREMBLE = 0.008, 2.0
+NOISE, TREMBLE = 0.006, 0.7
 """Metres of a keypoint's error, and what its measured trembling adds to that, as in the solve."""
 ENOUGH = 0.05
 """Share of frames that must show a foot's toe."""
@@ -80,7 +80,7 @@ def lift_feet(
     feet = _feet(rays, scores, joints, lengths, fps, floor, contacts)
     turns = turn_feet(feet, np.stack([_likely(feet, side) for side in range(2)], 1))
     feet = replace(feet, shape=_measured(feet, turns))
-    feet = replace(feet, planted=feet.flat | _toes_down(feet, turns))
+    feet = replace(feet, planted=feet.flat | _toes_down(feet, turns), held=True)
     turns = turn_feet(feet, turns)
     at_rest = replace(feet, shape=_resting(np.linalg.norm(feet.shape, axis=-1)))
     points = at_rest.points(_above_floor(at_rest, turns))

@@ -16,18 +16,18 @@ from .solve import single_thread
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-COMMON = 0.02
+COMMON = 0.015
 """Metres by which toe and heel lie off together, as the solved ankle does."""
 USUAL = np.radians([8.0, 20.0, 18.0])
 """Radians that a foot rolls, bends and turns at the ankle, about its axes ahead, left and up."""
-FLOOR, BELOW = 0.015, 0.008
+FLOOR, BELOW = 0.015, 0.015
 """Metres of a planted toe's height, and of what is under the floor."""
 LEVEL = np.radians(5.0)
 """Radians that a sole on the floor is tilted sideways."""
-SLIDE = 0.04
+SLIDE = 0.1
 """Metres per second of a planted toe."""
-ACCELERATION, PEAK = 80.0, 3.0
-"""Radians per second squared of a foot's turning; those beyond so many times as much count less and less."""
+ACCELERATION, PEAK = 120.0, 3.0
+"""Radians per second squared of a foot's turning; such changes, and slides, beyond so many times as much count less and less."""
 STEPS, TOLERANCE = 12, 1e-3
 
 
@@ -39,7 +39,7 @@ class Feet:
     up; places: (T, F, 2, 2) toe and heel as seen, metres in the plane through the ankle, scores: (T, F, 2), 0 where unseen;
     noise: (F, 2) metres. shape: (2, 3) toe and heel from the ankle in the foot's axes. up: (3,); level: up . x of the floor,
     None where there is none; stands: metres that an ankle stands above it; flat: (T, F) where the foot stands; planted: (T, F)
-    where the toe does. size: of the body, 1 for the usual one.
+    where the toe does, and whether it is held in its place there. size: of the body, 1 for the usual one.
     """
 
     ankles: Array
@@ -55,6 +55,7 @@ class Feet:
     planted: Mask
     size: float
     fps: float
+    held: bool = False
 
     def during(self, frames: slice, foot: int) -> Feet:
         """Return one foot in some of the frames."""
@@ -159,7 +160,7 @@ def _frame_terms(feet: Feet, turns: Array, slopes: bool = True) -> list[tuple[Ar
 
 def _pins(feet: Feet) -> Array:
     """Return (T - 1, F) weights of squared changes of the toe's place."""
-    return (feet.planted[1:] & feet.planted[:-1]) * (feet.fps / (SLIDE * np.sqrt(feet.size))) ** 2
+    return feet.held * (feet.planted[1:] & feet.planted[:-1]) * (feet.fps / (SLIDE * np.sqrt(feet.size))) ** 2
 
 
 def _turning(feet: Feet, turns: Array) -> tuple[Array, float]:
@@ -173,7 +174,12 @@ def _cost(feet: Feet, turns: Array) -> float:
     change, weight = _turning(feet, turns)
     total += float(PEAK**2 * np.log1p(weight * (change**2).sum(-1) / (2 * PEAK**2)).sum())
     slid = np.diff(feet.points(turns)[:, :, 0], axis=0)
-    return total + 0.5 * float((_pins(feet) * (slid**2).sum(-1)).sum())
+    return total + float(PEAK**2 * np.log1p(_pins(feet) * (slid**2).sum(-1) / (2 * PEAK**2)).sum())
+
+
+def _robust(weight: Array | float, change: Array) -> Array:
+    """Return the weight of changes (..., 3) in which those beyond `PEAK` deviations count less and less."""
+    return np.asarray(weight / (1 + weight * (change**2).sum(-1) / (2 * PEAK**2)))
 
 
 def _system(feet: Feet, turns: Array) -> tuple[list[Array], Array]:
@@ -181,16 +187,16 @@ def _system(feet: Feet, turns: Array) -> tuple[list[Array], Array]:
     frames, count = turns.shape[:2]
     first = np.zeros((frames, count, 3, 3))
     gradient = np.zeros((frames, count, 3))
-    for error, slope, robust in _frame_terms(feet, turns):
-        weight = 1 / (1 + (error**2).sum(-1) / 2) if robust else np.ones(error.shape[:-1])
+    for error, slope, tamed in _frame_terms(feet, turns):
+        weight = 1 / (1 + (error**2).sum(-1) / 2) if tamed else np.ones(error.shape[:-1])
         heavy = weight[..., None, None] * slope
         first += np.einsum("tfkca,tfkcb->tfab", heavy, slope)
         gradient += np.einsum("tfkca,tfkc->tfa", heavy, error)
     beside, after = np.zeros((max(frames - 1, 0), count, 3, 3)), np.zeros((max(frames - 2, 0), count, 3, 3))
     points = feet.points(turns)[:, :, 0]
     lever = -skew(points - feet.ankles)
-    pins = _pins(feet)[..., None]
     slid = np.diff(points, axis=0)
+    pins = _robust(_pins(feet), slid)[..., None]
     for place, sign in ((slice(1, None), 1.0), (slice(None, -1), -1.0)):
         back = np.swapaxes(lever[place], -1, -2)
         first[place] += pins[..., None] * (back @ lever[place])
@@ -198,10 +204,10 @@ def _system(feet: Feet, turns: Array) -> tuple[list[Array], Array]:
     beside -= pins[..., None] * (np.swapaxes(lever[:-1], -1, -2) @ lever[1:])
     if frames > 2:
         change, weight = _turning(feet, turns)
-        robust_weight = weight / (1 + weight * (change**2).sum(-1, keepdims=True) / (2 * PEAK**2))
-        eye = robust_weight[..., None] * np.eye(3)
+        robust = _robust(weight, change)[..., None]
+        eye = robust[..., None] * np.eye(3)
         for shift, factor in enumerate((1.0, -2.0, 1.0)):
-            gradient[shift : shift + frames - 2] += factor * robust_weight * change
+            gradient[shift : shift + frames - 2] += factor * robust * change
             first[shift : shift + frames - 2] += factor**2 * eye
         beside[: frames - 2] -= 2 * eye
         beside[1 : frames - 1] -= 2 * eye
