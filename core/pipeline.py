@@ -24,7 +24,6 @@ from .layouts import to_canonical
 from .lifter.device import resolve_device, threads_for
 from .lifter.weights import DEFAULT, find
 from .metrics import foot_slide, jitter
-from .motion.hands import has_hands, lift_hands
 from .motion.motion import Motion
 from .report import Report
 from .skeleton import HUMAN17, Skeleton, usual_height
@@ -127,7 +126,7 @@ class LiftedFrames:
     """What the networks say of one person, frame by frame, before the solve: kept, it is solved again with other settings.
 
     track: cleaned, canonical, undistorted, its intrinsics and rate known. report: what was found out so far. seen: the cleaned
-    track with its hands, None where it has none.
+    track in the detector's own layout, with toes, heels and hands; None where the skeleton is no human's.
     """
 
     track: KeypointTrack
@@ -221,7 +220,7 @@ class _Run:
 
     def __init__(self, report: Report, settings: LiftSettings, progress: Progress | None) -> None:
         self.report, self.settings, self._progress = report, settings, progress
-        self.seen: KeypointTrack | None = None  # the cleaned track with its hands, which the canonical joints lack
+        self.seen: KeypointTrack | None = None  # the cleaned track with toes, heels and hands, which the canonical joints lack
         self._span = (0.0, 1.0)
         self._stage = ""
 
@@ -252,7 +251,7 @@ class _Run:
             track = track.replace(skeleton=skeleton)  # a file's own says nothing of sides, which cleaning may ask for
         track, self.report.cleaned = clean(track, self.settings.cleaning)
         if skeleton == HUMAN17:
-            self.seen = track.undistorted(camera) if has_hands(track) else None
+            self.seen = track.undistorted(camera)
         track = to_canonical(track, skeleton).undistorted(camera)
         if self.settings.camera_mode == "scene":
             track = self._through_scene(track)
@@ -282,6 +281,7 @@ class _Run:
     def solve(self, frames: LiftedFrames, first: Motion | None = None) -> Motion:
         """Solve lifted frames for one body, one root path and one camera: the first person's if any."""
         from .motion import world
+        from .motion.extremities import lift_extremities
         from .rig.bones import bone_table
         from .rig.rest import rest_pose
 
@@ -323,8 +323,8 @@ class _Run:
                 at_rest = rest_pose(bone_table(skeleton, joints), lengths).joints
                 turn, shift = world.orbit_camera(performance.path, rotation, float(at_rest[skeleton.root, 2]), fps)
             joints_world = np.einsum("tba,tjb->tja", turn, joints - shift[:, None])
-            knuckles = lift_hands(frames.seen, joints, lengths, camera, fps) if frames.seen else None
-            hands = np.zeros((0, 6, 3)) if knuckles is None else np.einsum("tba,tjb->tja", turn, knuckles - shift[:, None])
+            pinned = settings.contacts != "ground"
+            extremities = lift_extremities(frames.seen, performance, camera, fps, turn, shift, pinned) if frames.seen else {}
         error = np.linalg.norm(project(joints, camera) - track.keypoints, axis=-1)
         self._judge(track, error, lifted.flipped, lifted.empty)
         level = self._judge_floor(performer, performance.level) if view is not None else 0.0
@@ -335,7 +335,7 @@ class _Run:
             camera_translation=shift, camera_mode=settings.camera_mode, bone_lengths=lengths, keypoints=track.keypoints,
             scores=track.scores, reprojection_error=error, person=track.person, source=track.source,
             first_frame=track.first_frame, report=self.report, contacts=performance.contacts,
-            evidence=~lifted.empty, floor=level, hands=hands,
+            evidence=~lifted.empty, floor=level, **extremities,
         )  # fmt: skip
 
     def _performer(self, frames: LiftedFrames) -> Performer:

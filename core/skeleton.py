@@ -319,9 +319,7 @@ HUMAN26 = extended(
 the knuckles' middle, the nose, the ears. The lifter knows the first 17; the rest is seen, never guessed from them."""
 
 
-HUMAN21 = extended(
-    "human21", HUMAN17, tuple((f"{side}_{part}", f"{side}_ankle") for part in ("toe", "heel") for side in "lr")
-)
+HUMAN21 = extended("human21", HUMAN17, tuple((f"{side}_{part}", f"{side}_ankle") for part in ("toe", "heel") for side in "lr"))
 """`HUMAN17` and what tells how the feet are turned: their fronts and heels."""
 
 

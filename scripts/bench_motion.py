@@ -33,8 +33,11 @@ from poselift.core.motion.motion import Motion
 from poselift.core.motion.root import place_root
 from poselift.core.motion.solve import OVERLAP, WINDOW
 from poselift.core.pipeline import LiftSettings, lift
-from poselift.core.rotation import matrix_from_axis_angle, procrustes
-from poselift.core.skeleton import HUMAN17, extended
+from poselift.core.rig.bones import EXTRA_DIRECTIONS, bone_table
+from poselift.core.rig.rest import rest_pose
+from poselift.core.rig.rotations import deformations, solve_pose
+from poselift.core.rotation import matrix_from_axis_angle, normalised, procrustes
+from poselift.core.skeleton import HUMAN17, HUMAN21
 from poselift.core.track import KeypointTrack
 
 Array = NDArray[np.float64]
@@ -42,7 +45,6 @@ Mask = NDArray[np.bool_]
 Numbers = dict[str, float]
 
 ROOT = Path(__file__).resolve().parent.parent
-FEET = extended("human21", HUMAN17, (("l_toe", "l_ankle"), ("r_toe", "r_ankle"), ("l_heel", "l_ankle"), ("r_heel", "r_ankle")))
 ANKLES = [HUMAN17.index(name) for name in ("l_ankle", "r_ankle")]
 SIZE = (1920, 1080)
 DISTANCE, ELEVATION, ROLL = (3.0, 6.0), (-5.0, 25.0), 4.0
@@ -56,6 +58,8 @@ UPRIGHT = 30.0
 STANDS, LEAVES, LEVEL = 0.15, 0.35, 0.04
 """A true foot stands from where it is slower than the first to where it is faster than the second (metres per second), no more
 metres than the third above where it usually stands."""
+TIPS = 0.05
+"""Metres along the sole from the ball of the foot, where the data's feet end, to the toes' tips, which detectors see."""
 FLIPPED = (5, 0.6)
 """Frames, and share of its length, from where on a limb's bone is counted as flipped in depth."""
 DEPTH_MOTION = 1.25
@@ -90,13 +94,27 @@ class Case:
         return bool(np.percentile(lean, 90) < UPRIGHT) and self.clip.category != "climb_obstacle"
 
     def track(self, condition: str, seed: int) -> KeypointTrack:
-        """Return what a detector makes of it."""
-        seen = self.truth @ self.rotation.T + self.translation
+        """Return what a detector makes of it: the body, and by dice of its own toes and heels."""
+        points = self.joints.copy()
+        toes, heels = slice(len(HUMAN17), -2), slice(-2, None)
+        points[:, toes] += TIPS * normalised(points[:, toes] - points[:, heels])
+        seen = points @ self.rotation.T + self.translation
         size = self.camera.fx * self.height / seen[:, HUMAN17.root, 2]
-        dice = np.random.default_rng([seed, 1 + list(CONDITIONS).index(condition)])
-        keypoints = CONDITIONS[condition](project(seen, self.camera), size, HUMAN17, self.clip.fps, dice)
+        number = 1 + list(CONDITIONS).index(condition)
+        keypoints = np.concatenate(
+            [
+                CONDITIONS[condition](
+                    project(seen[:, : len(whole)], self.camera), size, whole, self.clip.fps, np.random.default_rng(dice)
+                )[:, part]
+                for whole, part, dice in (
+                    (HUMAN17, slice(None), [seed, number]),
+                    (HUMAN21, slice(len(HUMAN17), None), [seed, number, 1]),
+                )
+            ],
+            1,
+        )
         return KeypointTrack(
-            keypoints, np.isfinite(keypoints).all(-1).astype(float), HUMAN17, fps=Fraction(round(self.clip.fps)),
+            keypoints, np.isfinite(keypoints).all(-1).astype(float), HUMAN21, fps=Fraction(round(self.clip.fps)),
             image_size=SIZE, intrinsics=self.camera, source=self.clip.name,
         )  # fmt: skip
 
@@ -142,7 +160,7 @@ def true_contacts(case: Case) -> tuple[Mask, Array]:
     speed = np.linalg.norm(np.gradient(ankles, axis=0), axis=-1) * case.clip.fps
     contact, stands = np.zeros(speed.shape, bool), np.full(2, np.nan)
     for foot, side in enumerate("lr"):
-        tip = case.joints[:, [FEET.index(f"{side}_{part}") for part in ("toe", "heel")], 2].min(1)
+        tip = case.joints[:, [HUMAN21.index(f"{side}_{part}") for part in ("toe", "heel")], 2].min(1)
         height, slow = ankles[:, foot, 2], speed[:, foot] < LEAVES
         low = slow & (height < ankles[..., 2].min() + 0.12)
         if low.sum() < 3:
@@ -200,6 +218,7 @@ def measure(case: Case, motion: Motion, clean: Array) -> Numbers:
                 float((found & contact).sum()), float((found & ~contact).sum()), float((~found & contact).sum()),
             )  # fmt: skip
             numbers["contact f1"] = f1_score(found, contact)
+    numbers |= _feet_off(case, motion, contact)
     path = truth[:, 0]
     length = float(np.linalg.norm(np.diff(path, axis=0), axis=-1).sum())
     if case.clip.category == "walk" and length > 1.5:
@@ -209,6 +228,23 @@ def measure(case: Case, motion: Motion, clean: Array) -> Numbers:
             extra = f" {name}" if name else ""
             numbers[f"path scale{extra}"] = 100 * abs(float(scale) - 1)
             numbers[f"path shape{extra}"] = 100 * float(off.mean()) / length
+    return numbers
+
+
+def _feet_off(case: Case, motion: Motion, contact: Mask) -> Numbers:
+    """Return by how many degrees feet point elsewhere than the true ones, ankle to ball; raw: were ankles stiff."""
+    true = normalised((case.joints[:, len(HUMAN17) : -2] - case.joints[:, ANKLES]) @ case.rotation.T)
+    table = bone_table(HUMAN17)
+    rest = rest_pose(table, motion.bone_lengths)
+    turned = deformations(solve_pose(motion.joints_camera, rest, case.clip.fps), rest)
+    stiff = [turned[:, table.index(f"shin.{side.upper()}")] @ np.array(EXTRA_DIRECTIONS[f"{side}_toe"]) for side in "lr"]
+    lifted = np.einsum("tij,tkj->tki", motion.camera_rotation, motion.feet[:, :2] - motion.joints_world[:, ANKLES])
+    numbers: Numbers = {}
+    for name, feet in ((" raw", np.stack(stiff, 1)), ("", lifted)):
+        off = np.degrees(2 * np.arcsin(np.linalg.norm(normalised(feet) - true, axis=-1).clip(0, 2) / 2))
+        numbers |= {f"feet{name}": float(np.median(off)), f"feet 95 %{name}": float(np.percentile(off, 95))}
+        if contact.any():
+            numbers[f"feet standing{name}"] = float(np.median(off[contact]))
     return numbers
 
 
@@ -322,6 +358,9 @@ ROWS: tuple[tuple[str, str, dict[str, float]], ...] = (
     ("floor", "cm", {"exact": 3.0, "detector": 3.0}),
     ("up", "deg", {"exact": 3.0, "detector": 3.0}),
     ("flipped", "% of limbs", {}),
+    ("feet", "deg", {"exact": 6.0, "detector": 12.0}),
+    ("feet 95 %", "deg", {}),
+    ("feet standing", "deg", {}),
     ("root", "mm", {}),
     ("path scale", "%", {"exact": 5.0, "detector": 5.0}),
     ("path shape", "% of path", {"exact": 5.0, "detector": 5.0}),
@@ -390,7 +429,7 @@ def main() -> int:
     if not options.data.is_file():
         print(f"skipped: there is no {options.data}")
         return 0
-    clips = read_clips(options.data, FEET)
+    clips = read_clips(options.data, HUMAN21)
     if options.long:
         tell_long(max(cases(clips, options.seed), key=lambda case: len(case.joints)), options.long)
         return 0

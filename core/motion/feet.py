@@ -3,8 +3,8 @@
 
 The leg and the floor are known in 3D. A foot is rigid: toe and heel have fixed places from the ankle, the same on both sides,
 measured once per clip. Its turn is first sought among turns that an ankle can make, for a foot in the image has a mirror image
-in depth: the floor, the ankle and time tell which it is. From there all turns are solved together (`foot_solve`): once with feet
-that stand flat where their ankles stand, and once more with toes that stay down while the heel comes up.
+in depth: the floor, the ankle and time tell which it is. From there all turns are solved together (`foot_solve`): once with
+feet that stand flat where their ankles stand, and once more with toes that stay down while the heel comes up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..camera import Intrinsics, unproject
-from ..interpolation import over_time
 from ..layouts import to_canonical
 from ..rig.bones import EXTRA_DIRECTIONS, bone_table
 from ..rig.rest import rest_pose
@@ -25,7 +24,7 @@ from ..skeleton import HUMAN17, HUMAN21, USUAL_HEIGHT
 from ..track import KeypointTrack
 from .bones import stature
 from .contacts import find_contacts
-from .foot_solve import Feet, frame_costs, turn_feet
+from .foot_solve import COMMON, Feet, frame_costs, turn_feet
 from .tremble import tremble
 
 Array = NDArray[np.float64]
@@ -64,12 +63,14 @@ def lift_feet(
     fps: float,
     floor: tuple[Array, float | None],
     contacts: Mask,
+    pinned: bool = True,
 ) -> Array | None:
     """Return toes and heels (T, 4, 3) of both feet, camera frame: those of `HUMAN21` that `HUMAN17` lacks, in its order.
 
     track: in the detector's own layout, pixels of `camera`, which has no distortion. joints: (T, 17, 3) the solved body, camera
     frame, metres; lengths: (17,). floor: up (3,) and its level up . x, None where there is none. contacts: (T, 2) which ankles
-    (left, right) are held on it. NaN for a foot whose toe is hardly ever seen; None where both are such.
+    (left, right) stand on it; pinned: whether they are held in place. NaN for a foot whose toe is hardly ever seen; None where
+    both are such.
     """
     seen = to_canonical(track, HUMAN21)
     rays = unproject(seen.keypoints[:, len(HUMAN17) :], camera)
@@ -80,7 +81,7 @@ def lift_feet(
     feet = _feet(rays, scores, joints, lengths, fps, floor, contacts)
     turns = turn_feet(feet, np.stack([_likely(feet, side) for side in range(2)], 1))
     feet = replace(feet, shape=_measured(feet, turns))
-    feet = replace(feet, planted=feet.flat | _toes_down(feet, turns), held=True)
+    feet = replace(feet, planted=feet.flat | _toes_down(feet, turns), held=pinned)
     turns = turn_feet(feet, turns)
     at_rest = replace(feet, shape=_resting(np.linalg.norm(feet.shape, axis=-1)))
     points = at_rest.points(_above_floor(at_rest, turns))
@@ -173,7 +174,7 @@ def _measured(feet: Feet, turns: Array) -> Array:
     length = np.linalg.norm(usual, axis=-1)
     for part in range(2):
         spread = SPREAD * length[part]
-        off = np.hypot(*(feet.noise[:, part].mean() * np.ones(1), 0.02)) * feet.size
+        off = float(np.hypot(feet.noise[:, part].mean(), COMMON)) * feet.size
         seen = feet.scores[..., part] > 0
         for _ in range(3):
             points = feet.ankles + axes @ shape[part]

@@ -27,7 +27,7 @@ LEVEL = np.radians(5.0)
 SLIDE = 0.1
 """Metres per second of a planted toe."""
 ACCELERATION, PEAK = 120.0, 3.0
-"""Radians per second squared of a foot's turning; such changes, and slides, beyond so many times as much count less and less."""
+"""Radians per second squared of a foot's turning; such changes and slides count less and less beyond so many times as much."""
 STEPS, TOLERANCE = 12, 1e-3
 
 
@@ -35,7 +35,7 @@ STEPS, TOLERANCE = 12, 1e-3
 class Feet:
     """What is known of F feet over T frames, in the camera's frame.
 
-    ankles: (T, F, 3) metres; carried: (T, F, 3, 3) how each foot would be turned if its ankle did not bend, columns ahead, left,
+    ankles: (T, F, 3) metres; carried: (T, F, 3, 3) how each foot is turned while its ankle does not bend, columns ahead, left,
     up; places: (T, F, 2, 2) toe and heel as seen, metres in the plane through the ankle, scores: (T, F, 2), 0 where unseen;
     noise: (F, 2) metres. shape: (2, 3) toe and heel from the ankle in the foot's axes. up: (3,); level: up . x of the floor,
     None where there is none; stands: metres that an ankle stands above it; flat: (T, F) where the foot stands; planted: (T, F)

@@ -121,7 +121,7 @@ def with_extremities(
         if len(extra):
             start = joints.shape[1]
             ends = joints[:, list(skeleton.parents[start : start + extra.shape[1]])]
-            away = np.linalg.norm(extra - ends, axis=-1)
-            reach = [float(np.median(column[np.isfinite(column)])) if np.isfinite(column).any() else np.nan for column in away.T]
+            away = np.linalg.norm(extra - ends, axis=-1).T
+            reach = [float(np.median(seen)) if len(seen := column[np.isfinite(column)]) else np.nan for column in away]
             joints, lengths = np.concatenate([joints, extra], 1), np.concatenate([lengths, reach])
     return skeleton, joints, lengths
