@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.rig.rest import RestPose
+from ..core.rotation import orthonormal_frame
 from . import compat
 
 Array = NDArray[np.float64]
@@ -41,6 +42,7 @@ _HUMAN: dict[str, tuple[Section, ...]] = {
     "foot": ((-0.15, 0.022, 0.022), (0.3, 0.026, 0.022), (0.75, 0.028, 0.014), (0.98, 0.022, 0.01)),
     "hand": ((0.0, 0.011, 0.018), (0.6, 0.01, 0.022), (1.6, 0.008, 0.018)),
 }
+_SOLE: tuple[Section, ...] = ((0.02, 0.019, 0.016), (0.4, 0.02, 0.016), (0.75, 0.027, 0.015), (0.99, 0.022, 0.01))
 _NOSE = ((0.46, 0.052), (0.28, 0.076), (0.22, 0.05))  # (along the bone in its lengths, forward in heights): bridge, tip, base
 
 
@@ -84,6 +86,8 @@ def new_body(name: str, rest: RestPose, armature: bpy.types.Object, collection: 
         for vertices, faces in parts:
             placed = vertices @ rest.matrices[index].T + rest.heads[index]
             owned.setdefault(bone.label or bone.name, []).extend(shell.add(placed, faces, side))
+        if human and plain == "foot" and (sole := _sole(rest, index, height)):
+            owned[bone.label or bone.name].extend(shell.add(*sole, side))
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(np.concatenate(shell.vertices).tolist(), [], shell.faces)
     for label, colour in COLOURS.items():
@@ -132,6 +136,20 @@ def _round_end(section: Array, sign: int) -> list[Array]:
     bulge = min(rx, rz)
     angles = np.radians([30.0, 55.0, 75.0, 86.0])
     return [np.array([y + sign * bulge * np.sin(a), rx * np.cos(a), rz * np.cos(a)]) for a in angles]
+
+
+def _sole(rest: RestPose, foot: int, height: float) -> tuple[Array, list[tuple[int, ...]]] | None:
+    """Return vertices and faces of a foot from the heel to the toes, where the heel is known. foot: the bone's index."""
+    table = rest.table
+    name = table.bones[foot].name
+    heel = next((joint for joint, carrier, _ in table.carried if carrier == name and joint.endswith("heel")), None)
+    if heel is None:
+        return None
+    start = rest.joints[table.skeleton.index(heel)]
+    along = rest.tails[foot] - start
+    vertices, faces = _lathe(np.array(_SOLE) * (np.linalg.norm(along), height, height))
+    axes = orthonormal_frame(along, rest.matrices[foot][:, 0])[:, [1, 0, 2]] * (1, 1, -1)
+    return vertices @ axes.T + start, faces
 
 
 def _nose(length: float, height: float) -> tuple[Array, list[tuple[int, ...]]]:

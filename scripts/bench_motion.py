@@ -218,7 +218,8 @@ def measure(case: Case, motion: Motion, clean: Array) -> Numbers:
                 float((found & contact).sum()), float((found & ~contact).sum()), float((~found & contact).sum()),
             )  # fmt: skip
             numbers["contact f1"] = f1_score(found, contact)
-    numbers |= _feet_off(case, motion, contact)
+    if len(motion.feet):
+        numbers |= _feet_off(case, motion, contact)
     path = truth[:, 0]
     length = float(np.linalg.norm(np.diff(path, axis=0), axis=-1).sum())
     if case.clip.category == "walk" and length > 1.5:
