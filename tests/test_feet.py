@@ -176,6 +176,26 @@ def test_a_rig_that_takes_the_motion_points_its_feet_alike(walk):
         assert np.percentile(off, 95) < 20
 
 
+def test_a_rigs_toes_stay_level_while_the_heel_comes_up(walk):
+    motion = walk.motion()
+    rig = human_rig(FAMILIES["unreal"], size=1.1)
+    bones = auto_map(rig)
+    moved = transfer(performance_of_motion(motion), rig, bones)
+    for side in "LR":
+        at = rig.index(bones.bones[f"toe.{side}"])
+        ahead = (rig.tails[at] - rig.heads[at]) * (1, 1, 0)
+        ahead /= np.linalg.norm(ahead)
+        rising = moved.turns[f"foot.{side}"] @ ahead
+        toes = moved.turns[f"toe.{side}"] @ ahead
+        low = moved.joints[f"toe.{side}"][:, 2] < rig.heads[at, 2] + 0.01
+        steep = low & (rising[:, 2] < -0.25)
+        assert steep.sum() > 5
+        assert np.abs(toes[steep, 2]).max() < 0.1
+        flat = rising[:, 2] > 0
+        np.testing.assert_allclose(toes[flat], rising[flat])
+        assert angles(toes[1:], toes[:-1]).max() < 30
+
+
 def test_feet_are_kept_in_the_motion_file_with_and_without_hands(walk, tmp_path):
     motion = walk.motion()
     path = tmp_path / "feet.npz"

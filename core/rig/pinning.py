@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rotation import normalised, shortest_arc
+from ..interpolation import ramp
+from ..rotation import matrix_from_axis_angle, normalised, shortest_arc
 from . import contacts
 from .bases import Base, place
 from .mapping import BoneMap
@@ -27,6 +28,11 @@ ROUNDS = 4
 """How often the root's path and what the feet's places give are found anew, each from the other."""
 DEEPEST = 0.15
 """Share of the leg by which a foot may be below the floor and still be lifted onto it."""
+
+ON_BALL = (0.01, 0.06)
+"""Metres of the ball of a foot over the floor, of the usual leg, up to which toes bend fully, and from where on not at all."""
+MOST_BENT = np.radians(65.0)
+"""How far toes bend up."""
 
 
 @dataclass
@@ -100,6 +106,32 @@ def pin_feet(figure: Figure, performance: Performance, stands: Mapping[str, NDAr
     figure.place(figure.middle())
 
 
+def _ball_level(body: Body, side: str, floor: float) -> float:
+    """Return the height, world, of the ball of a foot that stands flat."""
+    ankle = float(body.end(f"shin.{side}")[2])
+    return floor + max(0.0, float(body.end(f"foot.{side}")[2]) - ankle + body.ankle)
+
+
+def bend_toes(figure: Figure, performance: Performance, floor: float) -> None:
+    """Bend toes that the source does not tell where the heel comes up over a ball on the floor: they stay level."""
+    body = figure.body
+    size = body.leg_length / contacts.USUAL_LEG
+    for side in SIDES:
+        foot, toe = f"foot.{side}", f"toe.{side}"
+        if toe not in figure.bones.bones or toe in performance.turns or foot not in performance.turns:
+            continue
+        ahead = (body.tails[toe] - body.heads[toe]) * (1.0, 1.0, 0.0)
+        if np.linalg.norm(ahead) < 1e-6:
+            continue
+        line = figure.turns[foot] @ normalised(ahead)
+        above = (figure.joints[toe][:, 2] - _ball_level(body, side, floor)) / size
+        down = np.arctan2(-line[:, 2], np.linalg.norm(line[:, :2], axis=-1))
+        angle = np.clip(down, 0.0, MOST_BENT) * (1 - ramp(above, *ON_BALL))
+        up = normalised(np.cross(line, (0.0, 0.0, 1.0)), fallback=(1.0, 0.0, 0.0))
+        figure.turns[toe] = matrix_from_axis_angle(up, angle) @ figure.turns[foot]
+    figure.place(figure.middle())
+
+
 def keep_toes_up(figure: Figure, floor: float) -> None:
     """Turn feet up where the ball of the foot would go through the floor; `floor` is its height, world.
 
@@ -111,8 +143,7 @@ def keep_toes_up(figure: Figure, floor: float) -> None:
         if role not in figure.turns:
             continue
         start, end = figure.joints[role], figure.end("foot", side)
-        ankle = float(body.end(f"shin.{side}")[2])
-        level = floor + max(0.0, float(body.end(role)[2]) - ankle + body.ankle)
+        level = _ball_level(body, side, floor)
         deep = level - end[:, 2]
         through = np.flatnonzero((deep > 1e-6) & (deep < DEEPEST * body.leg_length))
         if not len(through):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A performance onto another rig: the turns of its bones, its path, its feet; all frames at once.
 
-The way through: `rest_alignments` -> `target_turns` -> `place` -> `pin_feet`, `pin_hands` -> `local_channels`.
+The way through: `rest_alignments` -> `target_turns` -> `place` -> `pin_feet`, `bend_toes`, `pin_hands` -> `local_channels`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .bases import Base, base_order, following, plain_bases
 from .channels import Lock
 from .mapping import BoneMap, check_map
 from .performance import Body, Performance, body_of
-from .pinning import Figure, keep_toes_up, pin_feet, pin_hands
+from .pinning import Figure, bend_toes, keep_toes_up, pin_feet, pin_hands
 from .roles import SIDES, sort_key
 from .skeletal import Rig
 
@@ -104,6 +104,7 @@ def transfer(
     if settings.pin_feet and not same:
         pin_feet(figure, performance, stands, scale)
         keep_toes_up(figure, source.floor)
+        bend_toes(figure, performance, source.floor)
         pin_hands(figure, performance, scale)
     if settings.in_place:
         away = figure.joints["hips"] * (1.0, 1.0, 0.0)
