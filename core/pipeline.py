@@ -324,7 +324,9 @@ class _Run:
                 turn, shift = world.orbit_camera(performance.path, rotation, float(at_rest[skeleton.root, 2]), fps)
             joints_world = np.einsum("tba,tjb->tja", turn, joints - shift[:, None])
             pinned = settings.contacts != "ground"
-            extremities = lift_extremities(frames.seen, performance, camera, fps, turn, shift, pinned) if frames.seen else {}
+            extremities = (
+                lift_extremities(frames.seen, performance, camera, fps, turn, shift, pinned, view) if frames.seen else {}
+            )
         error = np.linalg.norm(project(joints, camera) - track.keypoints, axis=-1)
         self._judge(track, error, lifted.flipped, lifted.empty)
         level = self._judge_floor(performer, performance.level) if view is not None else 0.0

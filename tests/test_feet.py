@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from make_clip import body_points, camera, true_keypoints
 from motions import motion_of
+from moving_cameras import LENS, moving_camera
 from rigs import FAMILIES, human_rig
 from walking_figure import animate
 
+from poselift.core.camera import project
 from poselift.core.errors import ReadError
 from poselift.core.layouts.tables import BODY_25, COCO_17, HALPE_26, MEDIAPIPE_33
 from poselift.core.motion.feet import lift_feet
@@ -110,6 +112,16 @@ def test_faster_clips_and_those_without_a_floor_are_told_too(walk):
     off = angles(pointing(walk.lifted(floor=(FLOOR[0], None))), pointing(walk.feet))
     assert np.median(off) < 8
     assert np.percentile(off, 95) < 25
+
+
+def test_a_moving_camera_that_is_known_tells_as_much(walk):
+    view = moving_camera(len(walk.joints))
+    world = np.stack([walk.points[name] for name in BODY_25.joint_names], 1)
+    pixels = project(view.to_camera(world), LENS) + 1.5 * np.random.default_rng(0).normal(size=(*world.shape[:2], 2))
+    track = KeypointTrack(pixels, np.ones(pixels.shape[:2]), BODY_25, fps=Fraction(FPS), image_size=(LENS.width, LENS.height))
+    floor = np.array([0.0, 0.0, 1.0]), 0.0
+    feet = lift_feet(track, walk.joints, walk.lengths, LENS, float(FPS), floor, walk.contacts, view=view)
+    assert_feet_lie_right(walk, feet, 4, 15)
 
 
 def test_a_standing_foot_does_not_turn_and_toes_stay_while_the_heel_comes_up(walk):

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..camera import Intrinsics
+from ..camera_path import CameraPath
 from ..track import KeypointTrack
 from .feet import lift_feet
 from .hands import lift_hands
@@ -16,19 +17,25 @@ Array = NDArray[np.float64]
 
 
 def lift_extremities(
-    track: KeypointTrack, performance: Performance, camera: Intrinsics, fps: float, turn: Array, shift: Array, pinned: bool
+    track: KeypointTrack,
+    performance: Performance,
+    camera: Intrinsics,
+    fps: float,
+    turn: Array,
+    shift: Array,
+    pinned: bool,
+    view: CameraPath | None = None,
 ) -> dict[str, Array]:
     """Return what was seen of `Motion.feet` and `Motion.hands`, by these names, in the world.
 
     track: in the detector's own layout, pixels of `camera`, which has no distortion. turn: (T, 3, 3), shift: (T, 3), world to
-    camera. pinned: whether feet that stand are held in place.
+    camera. pinned: whether feet that stand are held in place. view: the camera in whose world the performance is, if it is.
     """
     joints, lengths = performance.joints, performance.lengths
     floor = performance.up, performance.level
-    found = {
-        "feet": lift_feet(track, joints, lengths, camera, fps, floor, performance.contacts, pinned),
-        "hands": lift_hands(track, joints, lengths, camera, fps),
-    }
-    return {
-        name: np.einsum("tba,tjb->tja", turn, points - shift[:, None]) for name, points in found.items() if points is not None
-    }
+    feet = lift_feet(track, joints, lengths, camera, fps, floor, performance.contacts, pinned, view)
+    hands = lift_hands(track, view.to_camera(joints) if view else joints, lengths, camera, fps)
+    found = {} if hands is None else {"hands": np.einsum("tba,tjb->tja", turn, hands - shift[:, None])}
+    if feet is not None:
+        found["feet"] = feet if view else np.einsum("tba,tjb->tja", turn, feet - shift[:, None])
+    return found

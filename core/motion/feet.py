@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..camera import Intrinsics, unproject
+from ..camera_path import CameraPath
 from ..layouts import to_canonical
 from ..rig.bones import EXTRA_DIRECTIONS, bone_table
 from ..rig.rest import rest_pose
@@ -51,6 +52,8 @@ RATE = 30.0
 """Frames per second at which they are; faster clips are thinned out for it."""
 FAST = 6.0
 """Radians per second of turning that cost as much as a misfit of one spread."""
+AT_REST = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+"""A foot's axes at rest, as columns: ahead is -Y, left is X."""
 CHUNK = 2000
 """Frames compared at once, for memory."""
 
@@ -64,13 +67,14 @@ def lift_feet(
     floor: tuple[Array, float | None],
     contacts: Mask,
     pinned: bool = True,
+    view: CameraPath | None = None,
 ) -> Array | None:
-    """Return toes and heels (T, 4, 3) of both feet, camera frame: those of `HUMAN21` that `HUMAN17` lacks, in its order.
+    """Return toes and heels (T, 4, 3) of both feet, in the joints' frame: what `HUMAN21` has beyond `HUMAN17`, in its order.
 
-    track: in the detector's own layout, pixels of `camera`, which has no distortion. joints: (T, 17, 3) the solved body, camera
-    frame, metres; lengths: (17,). floor: up (3,) and its level up . x, None where there is none. contacts: (T, 2) which ankles
-    (left, right) stand on it; pinned: whether they are held in place. NaN for a foot whose toe is hardly ever seen; None where
-    both are such.
+    track: in the detector's own layout, pixels of `camera`, which has no distortion. joints: (T, 17, 3) the solved body, in
+    metres, camera frame, or the world of `view` where the camera is known; lengths: (17,). floor: up (3,) and its level up . x,
+    None where there is none. contacts: (T, 2) which ankles (left, right) stand on it; pinned: whether they are held in place.
+    NaN for a foot whose toe is hardly ever seen; None where both are such.
     """
     seen = to_canonical(track, HUMAN21)
     rays = unproject(seen.keypoints[:, len(HUMAN17) :], camera)
@@ -78,10 +82,10 @@ def lift_feet(
     shown = [side for side in range(2) if (scores[:, side] > 0).mean() > ENOUGH]
     if not shown:
         return None
-    feet = _feet(rays, scores, joints, lengths, fps, floor, contacts)
+    feet = _feet(rays, scores, joints, lengths, fps, floor, contacts, view)
     turns = turn_feet(feet, np.stack([_likely(feet, side) for side in range(2)], 1))
     feet = replace(feet, shape=_measured(feet, turns))
-    feet = replace(feet, planted=feet.flat | _toes_down(feet, turns), held=pinned)
+    feet = replace(feet, planted=feet.flat | _toes_down(feet, turns, view), held=pinned)
     turns = turn_feet(feet, turns)
     at_rest = replace(feet, shape=_resting(np.linalg.norm(feet.shape, axis=-1)))
     points = at_rest.points(_above_floor(at_rest, turns))
@@ -92,38 +96,50 @@ def lift_feet(
 
 
 def _feet(
-    rays: Array, scores: Array, joints: Array, lengths: Array, fps: float, floor: tuple[Array, float | None], contacts: Mask
+    rays: Array,
+    scores: Array,
+    joints: Array,
+    lengths: Array,
+    fps: float,
+    floor: tuple[Array, float | None],
+    contacts: Mask,
+    view: CameraPath | None,
 ) -> Feet:
     """Gather what is known; rays: (T, 4, 3) and scores: (T, 4) of left and right toe, left and right heel."""
-    table = bone_table(HUMAN17)
-    rest = rest_pose(table, lengths)
-    turned = deformations(solve_pose(joints, rest, fps), rest)
-    forward = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # at rest: ahead is -Y, left is X
-    carried = []
-    for side, sign in zip(SIDES, (1, -1), strict=True):
-        outwards = matrix_from_rotation_vector(np.array([0.0, 0.0, sign * OUTWARDS]))
-        carried.append(turned[:, table.index(f"shin.{side.upper()}")] @ forward @ outwards)
     ankles = joints[:, [HUMAN17.index(f"{side}_ankle") for side in SIDES]]
+    body = joints[:, [HUMAN17.root, *(HUMAN17.index(f"{side}_ankle") for side in SIDES)]]
+    depth = (view.to_camera(body) if view else body)[..., 2]
+    turn = view.rotation if view else np.broadcast_to(np.eye(3), (len(joints), 3, 3))
+    shift = view.translation if view else np.zeros((len(joints), 3))
     height = stature(lengths, HUMAN17)
     assert HUMAN17.stature is not None
 
     def by_foot(values: Array) -> Array:
         return np.stack([values[:, [side, 2 + side]] for side in range(2)], 1)
 
-    trembling = tremble(rays, joints[:, HUMAN17.root, 2])
-    noise = NOISE + TREMBLE * trembling[[[0, 2], [1, 3]]] / (height / USUAL_HEIGHT)
-    up, level = floor
+    trembling = tremble(rays, depth[:, 0], view)
     return Feet(
-        ankles, np.stack(carried, 1), np.nan_to_num(by_foot(rays)[..., :2] * ankles[:, :, None, 2:]), by_foot(scores), noise,
-        _resting(np.array(OF_HEIGHT) * height), up, level, HUMAN17.stature.foot_height * height, contacts, contacts,
-        height / USUAL_HEIGHT, fps,
+        turn, shift, ankles, _carried(joints, lengths, fps),
+        np.nan_to_num(by_foot(rays)[..., :2] * depth[:, 1:, None, None]), by_foot(scores),
+        NOISE + TREMBLE * trembling[[[0, 2], [1, 3]]] / (height / USUAL_HEIGHT), _resting(np.array(OF_HEIGHT) * height),
+        *floor, HUMAN17.stature.foot_height * height, contacts, contacts, height / USUAL_HEIGHT, fps,
     )  # fmt: skip
+
+
+def _carried(joints: Array, lengths: Array, fps: float) -> Array:
+    """Return how feet at ease are turned (T, 2, 3, 3), columns ahead, left, up, as the shins carry them."""
+    table = bone_table(HUMAN17)
+    rest = rest_pose(table, lengths)
+    turned = deformations(solve_pose(joints, rest, fps), rest)
+    outwards = [matrix_from_rotation_vector(np.array([0.0, 0.0, sign * OUTWARDS])) for sign in (1, -1)]
+    shins = [turned[:, table.index(f"shin.{side.upper()}")] for side in SIDES]
+    return np.stack([shin @ AT_REST @ out for shin, out in zip(shins, outwards, strict=True)], 1)
 
 
 def _resting(lengths: Array) -> Array:
     """Return toe and heel (2, 3) in a foot's axes (ahead, left, up) as the rig has them at rest, with given lengths (2,)."""
     directions = normalised(np.array([EXTRA_DIRECTIONS[f"l_{part}"] for part in PARTS]))
-    return lengths[:, None] * directions @ np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    return np.asarray(lengths[:, None] * directions @ AT_REST)
 
 
 def _likely(feet: Feet, foot: int) -> Array:
@@ -138,12 +154,9 @@ def _likely(feet: Feet, foot: int) -> Array:
     came_from = np.zeros((len(rows), len(bends)), np.intp)
     before = np.zeros((0, 0))
     for start in range(0, len(rows), CHUNK):
-        part = feet.during(slice(int(rows[start]), int(rows[min(start + CHUNK, len(rows)) - 1]) + 1), foot)
-        part = replace(
-            part, **{n: getattr(part, n)[::stride] for n in ("ankles", "carried", "places", "scores", "flat", "planted")}
-        )  # fmt: skip
+        part = feet.during(slice(start * stride, (start + CHUNK) * stride, stride), foot)
         turns = part.carried @ bends
-        cost = frame_costs(part, turns)
+        cost = frame_costs(part, turns, bends[None])
         flat = turns.reshape(len(turns), len(bends), 9)
         for t in range(len(flat)):
             if best is None:
@@ -168,7 +181,8 @@ def _measured(feet: Feet, turns: Array) -> Array:
 
     Neighbouring frames tell the same, so that half a second counts as one observation.
     """
-    axes = turns[..., [0, 2]]  # toe and heel lie in the plane of ahead and up
+    axes = feet.turn[:, None] @ turns[..., [0, 2]]  # toe and heel lie in the plane of ahead and up
+    ankles = feet.seen(feet.ankles)
     usual = feet.shape[:, [0, 2]]
     shape = usual.copy()
     length = np.linalg.norm(usual, axis=-1)
@@ -177,8 +191,8 @@ def _measured(feet: Feet, turns: Array) -> Array:
         off = float(np.hypot(feet.noise[:, part].mean(), COMMON)) * feet.size
         seen = feet.scores[..., part] > 0
         for _ in range(3):
-            points = feet.ankles + axes @ shape[part]
-            scale = feet.ankles[..., 2:] / points[..., 2:]
+            points = ankles + axes @ shape[part]
+            scale = ankles[..., 2:] / points[..., 2:]
             view = np.zeros((*points.shape[:2], 2, 3))
             view[..., 0, 0] = view[..., 1, 1] = 1.0
             view[..., 2] = -points[..., :2] / points[..., 2:]
@@ -195,13 +209,15 @@ def _measured(feet: Feet, turns: Array) -> Array:
     return result
 
 
-def _toes_down(feet: Feet, turns: Array) -> Mask:
+def _toes_down(feet: Feet, turns: Array, view: CameraPath | None) -> Mask:
     """Return (T, F) where toes stand on the floor, as far as they were seen."""
     if feet.level is None or not feet.flat.any():
         return np.zeros(feet.flat.shape, bool)
     points = feet.points(turns)
     heights, trembling = feet.heights(points), (feet.noise[:, 0] - NOISE) / TREMBLE * feet.size
-    return find_contacts(points[:, :, 0], feet.scores[..., 0] > 0, heights[..., 0], trembling, feet.fps, feet.size)
+    eye = view.places if view else None
+    seen = feet.scores[..., 0] > 0
+    return find_contacts(points[:, :, 0], seen, heights[..., 0], trembling, feet.fps, feet.size, eye=eye)
 
 
 def _above_floor(feet: Feet, turns: Array) -> Array:

@@ -33,8 +33,9 @@ STEPS, TOLERANCE = 12, 1e-3
 
 @dataclass(frozen=True)
 class Feet:
-    """What is known of F feet over T frames, in the camera's frame.
+    """What is known of F feet over T frames, in the camera's frame, or in the world of a camera that is known.
 
+    turn: (T, 3, 3), shift: (T, 3), to the camera's frame.
     ankles: (T, F, 3) metres; carried: (T, F, 3, 3) how each foot is turned while its ankle does not bend, columns ahead, left,
     up; places: (T, F, 2, 2) toe and heel as seen, metres in the plane through the ankle, scores: (T, F, 2), 0 where unseen;
     noise: (F, 2) metres. shape: (2, 3) toe and heel from the ankle in the foot's axes. up: (3,); level: up . x of the floor,
@@ -42,6 +43,8 @@ class Feet:
     where the toe does, and whether it is held in its place there. size: of the body, 1 for the usual one.
     """
 
+    turn: Array
+    shift: Array
     ankles: Array
     carried: Array
     places: Array
@@ -61,7 +64,11 @@ class Feet:
         """Return one foot in some of the frames."""
         parts = ("ankles", "carried", "places", "scores", "flat", "planted")
         cut = {name: getattr(self, name)[frames, foot : foot + 1] for name in parts}
-        return replace(self, **cut, noise=self.noise[foot : foot + 1])
+        return replace(self, **cut, turn=self.turn[frames], shift=self.shift[frames], noise=self.noise[foot : foot + 1])
+
+    def seen(self, points: Array) -> Array:
+        """Return points (T, F, ..., 3) in the camera's frame."""
+        return np.einsum("tab,t...b->t...a", self.turn, points) + self.shift.reshape(-1, *(1,) * (points.ndim - 2), 3)
 
     def points(self, turns: Array) -> Array:
         """Return toe and heel (T, F, 2, 3) of feet turned by (T, F, 3, 3)."""
@@ -73,10 +80,13 @@ class Feet:
         return points @ self.up - self.level - self.stands - self.shape[:, 2]
 
 
-def frame_costs(feet: Feet, turns: Array) -> Array:
-    """Return what each foot costs in each frame by itself, (T, F); turns: (T, F, 3, 3), broadcast against the feet's."""
+def frame_costs(feet: Feet, turns: Array, bends: Array | None = None) -> Array:
+    """Return what each foot costs in each frame by itself, (T, F); turns: (T, F, 3, 3), broadcast against the feet's.
+
+    bends: what turns are seen from the feet at ease, where that is known.
+    """
     total = np.zeros(turns.shape[:2])
-    for error, _, robust in _frame_terms(feet, turns, False):
+    for error, _, robust in _frame_terms(feet, turns, False, bends):
         square = (error**2).sum(-1)
         total += (np.log1p(square / 2) if robust else 0.5 * square).sum(-1)
     return total
@@ -119,24 +129,25 @@ def _mixing(feet: Feet) -> Array:
     return mixed * np.sqrt(weight)[..., None, None]
 
 
-def _frame_terms(feet: Feet, turns: Array, slopes: bool = True) -> list[tuple[Array, Array, bool]]:
+def _frame_terms(feet: Feet, turns: Array, slopes: bool = True, bends: Array | None = None) -> list[tuple[Array, Array, bool]]:
     """Return (errors (T, F, K, C), derivatives (T, F, K, C, 3) by a turn on the left, robust or not) of every kind of term."""
     points = feet.points(turns)
     none = np.zeros(0)
     lever = -skew(points - feet.ankles[..., None, :]) if slopes else none
-    depth = np.maximum(points[..., 2:], 0.1 * feet.size)
-    scale = feet.ankles[..., None, 2:] / depth
+    seen = feet.seen(points)
+    depth = np.maximum(seen[..., 2:], 0.1 * feet.size)
+    scale = feet.seen(feet.ankles)[..., None, 2:] / depth
     mixing = _mixing(feet)
-    off = np.where(feet.scores[..., None] > 0, points[..., :2] * scale - feet.places, 0.0)
+    off = np.where(feet.scores[..., None] > 0, seen[..., :2] * scale - feet.places, 0.0)
     seen_slope = none
     if slopes:
         view = np.zeros((*points.shape[:3], 2, 3))
         view[..., 0, 0] = view[..., 1, 1] = 1.0
-        view[..., 2] = -points[..., :2] / depth
-        seen_slope = np.einsum("tfkj,tfjab->tfkab", mixing, (scale[..., None] * view) @ lever)
+        view[..., 2] = -seen[..., :2] / depth
+        seen_slope = np.einsum("tfkj,tfjab->tfkab", mixing, (scale[..., None] * view) @ feet.turn[:, None, None] @ lever)
     terms = [(mixing @ off, seen_slope, True)]
     inwards = np.swapaxes(feet.carried, -1, -2)
-    bent = rotation_vector(inwards @ turns) / USUAL
+    bent = rotation_vector(inwards @ turns if bends is None else bends) / USUAL
     terms.append((bent[..., None, :], (inwards / USUAL[:, None])[..., None, :, :], False))
     if feet.level is None:
         return terms
