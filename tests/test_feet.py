@@ -248,3 +248,11 @@ def test_from_keypoints_to_blender_the_feet_point_where_they_do(bpy, walk):
         for foot, side in enumerate("LR"):
             tail = np.array(built.armature.matrix_world @ bones[f"foot.{side}"].tail)
             assert np.linalg.norm(tail - motion.feet[frame - 1, foot]) < 1e-4
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4])
+def test_clips_of_few_frames_have_feet_too(walk, frames):
+    part = walk.track()
+    part = part.replace(keypoints=part.keypoints[:frames], scores=part.scores[:frames])
+    feet = lift_feet(part, walk.in_camera[:frames], walk.lengths, CAMERA, 30.0, FLOOR, walk.contacts[:frames])
+    assert np.median(angles(pointing((feet - TRANSLATION) @ ROTATION), pointing(walk.feet[:frames]))) < 10
