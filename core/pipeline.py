@@ -40,6 +40,8 @@ Progress = Callable[[float, str], None]
 
 CAMERA_MODES = ("static", "orbit", "scene")
 CONTACT_MODES = ("auto", "always", "never", "ground")
+UP_DOUBT = 0.1
+"""From what likelihood on that the world is not upright it is worth a word."""
 SOLVE_FROM = 0.4
 """Share of a lift's progress at which the networks are done and the solve begins."""
 
@@ -307,6 +309,11 @@ class _Run:
             performance = performer.perform(self.advance, floor, settings.verticals)
             if performance.vertical is not None:
                 self.report.notes.append("the calibration's world says which way is up.")
+            if performance.doubt > UP_DOUBT:
+                self.report.warnings.append(
+                    "which way is up is uncertain, as the body is not upright for long: look at the floor. A calibration that says "
+                    "how the camera stands, or the scene's own camera, tells it."
+                )
             joints, lengths = performance.joints, performance.lengths
         with self.stage("camera", 0.95, 1.0):
             view = settings.scene_camera

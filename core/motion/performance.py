@@ -27,6 +27,7 @@ from .problem import Problem
 from .root import place_root
 from .solve import Evidence, Ground, SolveSettings, solve_track
 from .tremble import tremble
+from .upright import Upright, likeliest_up
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -56,7 +57,8 @@ class Performance:
     """What the solve found, in the camera's frame, or in the world of a camera that is known.
 
     joints: (T, J, 3) metres; path: (T, 3) of the root; lengths: (J,); up: (3,); level: up . x of the floor, None where no feet
-    were seen; contacts: (T, F) of the skeleton's feet; vertical: the number of the vertical that `up` was taken from, if any.
+    were seen; contacts: (T, F) of the skeleton's feet; vertical: the number of the vertical that `up` was taken from, if any;
+    doubt: 0..1, how likely up is quite another way.
     """
 
     joints: Array
@@ -66,6 +68,7 @@ class Performance:
     level: float | None
     contacts: Mask
     vertical: int | None = None
+    doubt: float = 0.0
 
 
 class Performer:
@@ -120,11 +123,12 @@ class Performer:
         direction, path = solve_track(self.evidence, self.start, self.settings, self.device, part(0.0, 0.5))
         joints = self._joints(direction, path)
         fixed = floor[0] if floor else np.array(UP) if self.view is not None else None
-        body = fixed if fixed is not None else world.up_in_camera(joints, self.scores, self.rotation, self.skeleton)
+        upright = Upright(fixed) if fixed is not None else self._first_up(joints)
+        body, doubt = upright.up, upright.doubt
         vertical = _vertical_near(body, verticals) if fixed is None else None
         sure = fixed is not None or vertical is not None
         if vertical is not None:
-            body = np.array(verticals[vertical], float)
+            body, doubt = np.array(verticals[vertical], float), 0.0
         elif not sure:
             body = self._level_way(path, body)
         hidden = self._hidden_legs()
@@ -151,7 +155,11 @@ class Performer:
                     part(0.5 + 0.5 * round_ / ROUNDS, 0.5 + 0.5 * (round_ + 1) / ROUNDS), ground, direction,
                 )  # fmt: skip
                 joints = self._joints(direction, path)
-        return Performance(joints, path, self.evidence.lengths, up, level, found, vertical)
+        return Performance(joints, path, self.evidence.lengths, up, level, found, vertical, doubt)
+
+    def _first_up(self, joints: Array) -> Upright:
+        body = world.up_in_camera(joints, self.scores, self.rotation, self.skeleton)
+        return likeliest_up(body, joints, self.scores, self.evidence.lengths, self.skeleton, self.fps, self.size)
 
     def _floor_under(self, joints: Array, found: Mask, up: Array, level: float, body: Array, sure: bool) -> tuple[Array, float]:
         """Return up (3,) and the floor's level as the feet tell that are found to stand. sure: up is known.

@@ -26,6 +26,8 @@ FOOT_STANDS = 0.5
 """Metres per second below which a foot is taken to stand, of the same; speeds go with the root of size (Froude)."""
 FOOT_TRAVELS = 0.3
 """The same as a share of the body's own speed, for those that are fast: what is measured of their feet is less exact."""
+FEET_SHOWN = 0.2
+"""Share of frames that must show all feet for the body to be measured from them."""
 LEVELLING_STEPS = 8
 MOST_TILT = np.radians(6)
 """How far the body's own uprightness is trusted: its standard deviation on the training data's clips is 4 degrees."""
@@ -39,25 +41,35 @@ def up_in_camera(joints: Array, scores: Array, rotation: Array, skeleton: Skelet
     where no feet were ever seen, or the skeleton has none, from the trunk. rotation: (T, 3, 3) of the teacher, canonical to
     camera, decides for skeletons without body axes.
     """
-    axes = skeleton.axes
-    if axes is None:
+    if skeleton.axes is None:
         return normalised(rotation[:, :, 2].mean(0), (0.0, -1.0, 0.0))
-    top, bottom = skeleton.index(axes.up), skeleton.index(axes.down)
-    level = axes.spine == "front"
-    trunk = body_frame(joints, skeleton)[:, 2] if level else joints[:, top] - joints[:, bottom]
-    weight = np.minimum(scores[:, top], scores[:, bottom]) + 1e-6
-    feet = [skeleton.index(n) for n in skeleton.stature.feet] if skeleton.stature else []
-    if feet and (scores[:, feet] > 0).all(1).mean() > 0.2:
-        body = (joints[:, [top, bottom]].mean(1) if level else joints[:, top]) - joints[:, feet].mean(1)
+    body, shown, feet = body_line(joints, scores, skeleton)
+    weight = shown + 1e-6
+    if feet:
         reach = np.linalg.norm(body, axis=-1)
         weight = weight * (scores[:, feet].min(1) + 1e-6) * (reach / reach.max()) ** 8
-        trunk = body
-    axis = normalised(trunk)
+    axis = normalised(body)
     up = normalised((weight[:, None] * axis).sum(0), (0.0, -1.0, 0.0))
     for _ in range(5):  # a fall or a crouch in the clip must not tilt the rest
         closeness = np.exp(-(((axis - up) ** 2).sum(-1)) / 0.05)
         up = normalised((weight[:, None] * (closeness[:, None] + 1e-3) * axis).sum(0), (0.0, -1.0, 0.0))
     return up
+
+
+def body_line(joints: Array, scores: Array, skeleton: Skeleton) -> tuple[Array, Array, list[int]]:
+    """Return the line (T, 3) that is upright in who stands, how surely the trunk's ends were seen (T,), and the feet it starts at.
+
+    joints: (T, J, 3) of a skeleton with body axes. No feet where the clip hardly shows any: the line is the trunk's, then.
+    """
+    axes = skeleton.axes
+    assert axes is not None
+    top, bottom = skeleton.index(axes.up), skeleton.index(axes.down)
+    level = axes.spine == "front"
+    shown = np.minimum(scores[:, top], scores[:, bottom])
+    feet = [skeleton.index(n) for n in skeleton.stature.feet] if skeleton.stature else []
+    if not feet or (scores[:, feet] > 0).all(1).mean() <= FEET_SHOWN:
+        return body_frame(joints, skeleton)[:, 2] if level else joints[:, top] - joints[:, bottom], shown, []
+    return (joints[:, [top, bottom]].mean(1) if level else joints[:, top]) - joints[:, feet].mean(1), shown, feet
 
 
 def levelled(joints: Array, scores: Array, up: Array, skeleton: Skeleton, fps: float, height: float = USUAL_HEIGHT) -> Array:

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which way is up when the body is not always upright: what body, camera and floor tell, weighed against each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..rig.bones import bone_table
+from ..rig.rest import rest_pose
+from ..rotation import normalised
+from ..skeleton import Skeleton
+from .world import body_line
+
+Array = NDArray[np.float64]
+
+DIRECTIONS = 2000
+"""Directions that are compared: they lie 4 degrees apart."""
+PITCH = ((0.85, np.radians(15)), (0.15, np.radians(40)))
+"""How far cameras look up or down: shares and standard deviations. Most stand level; some look down from high up."""
+ROLL = ((0.95, np.radians(5)), (0.05, np.radians(15)))
+"""How far they are turned about their axis."""
+ODD = 0.02
+"""Share of cameras that hang anyhow: above the scene, or on their side."""
+LASTS = 1.0
+"""Seconds that a posture lasts: frames of so long tell once."""
+LEANS = np.radians(12)
+"""How far an upright body leans."""
+STRETCHED, STANDS = (0.5, 0.7, 0.8, 0.9, 0.95), (0.1, 0.5, 0.9, 0.985, 0.99)
+"""From feet to the top of the trunk, as a share of that of who stands straight; and how often bodies so stretched are upright, in
+the training data: crouched ones are any way."""
+TRUNK = 0.9
+"""How often trunks are, where no feet are seen."""
+SHARES, SHARE_PRIOR = np.array([0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.98]), 2.0
+"""Shares of a clip that people may be upright in, and by which power the larger ones are likelier."""
+UNEVEN, LEAP = 0.08, 0.15
+"""Metres by which the lowest joint's height varies on the floor, and the share of frames in which it is anywhere."""
+ROOM = 2.0
+"""Metres of height in which it is, then."""
+LEVELS = (0.1, 0.2, 0.35, 0.5, 0.65, 0.8)
+"""Shares of the frames that may be lower than the floor's level: the best of them counts."""
+MOST_FRAMES = 200
+"""Frames that are looked at, evenly over the clip."""
+SAME = np.radians(30)
+"""How far what is likeliest may lie from the body's own uprightness, which then is the more exact."""
+EVERYWHERE = 1 / (4 * np.pi)
+
+
+@dataclass(frozen=True)
+class Upright:
+    """up: (3,) in the camera's frame; doubt: 0..1, how likely it lies elsewhere, by more than `SAME`."""
+
+    up: Array
+    doubt: float = 0.0
+
+
+def likeliest_up(
+    body: Array, joints: Array, scores: Array, lengths: Array, skeleton: Skeleton, fps: float, size: float
+) -> Upright:
+    """Compare directions all over the sphere: how likely a camera stands so, a body is so upright, and a floor is so level.
+
+    body: (3,) the mean body's own up, which is returned where the likeliest direction is near it, or where the skeleton has no
+    body axes; joints: (T, J, 3) metres in a static camera's frame; scores: (T, J); lengths: (J,) metres; size: 1 for an actor of
+    usual height.
+    """
+    if skeleton.axes is None:
+        return Upright(body)
+    every = slice(None, None, max(1, len(joints) // MOST_FRAMES))
+    joints, scores, counts = joints[every], scores[every], max(len(joints) / (fps * LASTS), 0.5)
+    line, shown, feet = body_line(joints, scores, skeleton)
+    stands = np.full(len(line), TRUNK)
+    if feet:
+        at_rest = rest_pose(bone_table(skeleton, joints), lengths).joints[None]
+        straight = np.linalg.norm(body_line(at_rest, np.ones(at_rest.shape[:2]), skeleton)[0])
+        stands = np.interp(np.linalg.norm(line, axis=-1) / straight, STRETCHED, STANDS)
+        shown = np.minimum(shown, scores[:, feet].min(1))
+    places = _sphere(DIRECTIONS)
+    score = np.log(camera_density(places)) + _of_body(normalised(line), stands * (shown > 0), places, counts)
+    if feet:
+        score += _of_floor(joints, scores > 0, places, counts, size)
+    share = np.exp(score - score.max())
+    share /= share.sum()
+    near = places @ places[share.argmax()] > np.cos(SAME / 2)
+    up = normalised((share[near, None] * places[near]).sum(0))
+    if up @ body > np.cos(SAME):
+        up = body
+    return Upright(up, float(share[places @ up < np.cos(SAME)].sum()))
+
+
+def camera_density(up: Array) -> Array:
+    """Return how likely up (N, 3) is in the axes of a camera, per steradian."""
+    pitch = np.arcsin(np.clip(up[:, 2], -1, 1))
+    roll = np.arctan2(up[:, 0], -up[:, 1])
+    level = _normals(pitch, PITCH) * _normals(roll, ROLL) / np.maximum(np.cos(pitch), 0.2)
+    return (1 - ODD) * level + ODD * EVERYWHERE
+
+
+def _normals(angle: Array, parts: tuple[tuple[float, float], ...]) -> Array:
+    return sum((s * np.exp(-0.5 * (angle / d) ** 2) / (np.sqrt(2 * np.pi) * d) for s, d in parts), np.zeros_like(angle))
+
+
+def _of_body(axis: Array, weight: Array, places: Array, counts: float) -> Array:
+    """Return the log likelihood (N,) of the body's axis: near up while upright, anywhere else; for how long is not known."""
+    upright = np.exp((axis @ places.T - 1) / LEANS**2) / (2 * np.pi * LEANS**2)
+    prior = SHARES**SHARE_PRIOR / (SHARES**SHARE_PRIOR).sum()
+    told = [
+        np.log(p) + counts * np.log(EVERYWHERE + share * weight[:, None] * (upright - EVERYWHERE)).mean(0)
+        for share, p in zip(SHARES, prior, strict=True)
+    ]
+    return np.logaddexp.reduce(told, axis=0)
+
+
+def _of_floor(joints: Array, seen: NDArray[np.bool_], places: Array, counts: float, size: float) -> Array:
+    """Return the log likelihood (N,) of the lowest joint's heights: on one level but for leaps."""
+    shown = seen.any(1)
+    if not shown.any():
+        return np.zeros(len(places))
+    points, hidden = joints[shown], np.where(seen[shown], 0.0, np.inf)
+    low = np.stack([(frame @ places.T + h[:, None]).min(0) for frame, h in zip(points, hidden, strict=True)], -1)
+    spread = UNEVEN * size
+    told = []
+    for level in np.quantile(low, LEVELS, axis=1):
+        on = np.exp(-0.5 * ((low - level[:, None]) / spread) ** 2) / (np.sqrt(2 * np.pi) * spread)
+        told.append(np.log((1 - LEAP) * on + LEAP / (ROOM * size)).mean(1))
+    return counts * np.max(told, axis=0)
+
+
+def _sphere(count: int) -> Array:
+    """Return directions (N, 3) spread evenly over the sphere: a Fibonacci lattice (Gonzalez 2010)."""
+    number = np.arange(count) + 0.5
+    z, turn = 1 - 2 * number / count, np.pi * (1 + 5**0.5) * number
+    return np.stack([np.sqrt(1 - z * z) * np.cos(turn), np.sqrt(1 - z * z) * np.sin(turn), z], -1)
