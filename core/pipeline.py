@@ -311,8 +311,8 @@ class _Run:
                 self.report.notes.append("the calibration's world says which way is up.")
             if performance.doubt > UP_DOUBT:
                 self.report.warnings.append(
-                    "which way is up is uncertain, as the body is not upright for long: look at the floor. A calibration that says "
-                    "how the camera stands, or the scene's own camera, tells it."
+                    "which way is up is uncertain, as the body is not upright for long: look at the floor. A calibration that "
+                    "says how the camera stands, or the scene's own camera, tells it."
                 )
             joints, lengths = performance.joints, performance.lengths
         with self.stage("camera", 0.95, 1.0):

@@ -24,13 +24,16 @@ ROLL = ((0.95, np.radians(5)), (0.05, np.radians(15)))
 """How far they are turned about their axis."""
 ODD = 0.02
 """Share of cameras that hang anyhow: above the scene, or on their side."""
-LASTS = 1.0
-"""Seconds that a posture lasts: frames of so long tell once."""
+LASTS = 0.7
+"""Seconds that a posture lasts: frames of so long tell once,"""
+BRISK, STILL = 0.4, 0.2
+"""of a body whose joints move against the root by so many metres per second; slower ones tell less, down to this share: who
+lies still for long looks like who stands still before a camera on its side, and no longer look tells more."""
 LEANS = np.radians(12)
 """How far an upright body leans."""
 STRETCHED, STANDS = (0.5, 0.7, 0.8, 0.9, 0.95), (0.1, 0.5, 0.9, 0.985, 0.99)
-"""From feet to the top of the trunk, as a share of that of who stands straight; and how often bodies so stretched are upright, in
-the training data: crouched ones are any way."""
+"""From feet to the top of the trunk, as a share of that of who stands straight; and how often bodies so stretched are upright,
+in the training data: crouched ones are any way."""
 TRUNK = 0.9
 """How often trunks are, where no feet are seen."""
 SHARES, SHARE_PRIOR = np.array([0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.98]), 2.0
@@ -41,10 +44,14 @@ ROOM = 2.0
 """Metres of height in which it is, then."""
 LEVELS = (0.1, 0.2, 0.35, 0.5, 0.65, 0.8)
 """Shares of the frames that may be lower than the floor's level: the best of them counts."""
+BELOW = 0.02
+"""Share of cameras that are more than a metre below the floor, as under a stage."""
 MOST_FRAMES = 200
 """Frames that are looked at, evenly over the clip."""
 SAME = np.radians(30)
 """How far what is likeliest may lie from the body's own uprightness, which then is the more exact."""
+GUESSED = 0.1
+REFINING_STEPS = 10
 EVERYWHERE = 1 / (4 * np.pi)
 
 
@@ -62,13 +69,15 @@ def likeliest_up(
     """Compare directions all over the sphere: how likely a camera stands so, a body is so upright, and a floor is so level.
 
     body: (3,) the mean body's own up, which is returned where the likeliest direction is near it, or where the skeleton has no
-    body axes; joints: (T, J, 3) metres in a static camera's frame; scores: (T, J); lengths: (J,) metres; size: 1 for an actor of
-    usual height.
+    body axes; joints: (T, J, 3) metres in a static camera's frame; scores: (T, J); lengths: (J,) metres; size: 1 for an
+    actor of usual height.
     """
     if skeleton.axes is None:
         return Upright(body)
     every = slice(None, None, max(1, len(joints) // MOST_FRAMES))
-    joints, scores, counts = joints[every], scores[every], max(len(joints) / (fps * LASTS), 0.5)
+    tells = _posture_changes(joints, fps, size)[every]
+    seconds = len(joints) / fps
+    joints, scores, tells = joints[every], scores[every], tells * max(seconds / LASTS, 0.5) / len(tells)
     line, shown, feet = body_line(joints, scores, skeleton)
     stands = np.full(len(line), TRUNK)
     if feet:
@@ -77,16 +86,38 @@ def likeliest_up(
         stands = np.interp(np.linalg.norm(line, axis=-1) / straight, STRETCHED, STANDS)
         shown = np.minimum(shown, scores[:, feet].min(1))
     places = _sphere(DIRECTIONS)
-    score = np.log(camera_density(places)) + _of_body(normalised(line), stands * (shown > 0), places, counts)
+    score = np.log(camera_density(places)) + _of_body(normalised(line), stands * (shown > 0), places, tells)
     if feet:
-        score += _of_floor(joints, scores > 0, places, counts, size)
+        score += _of_floor(joints, scores > 0, places, tells, size)
     share = np.exp(score - score.max())
     share /= share.sum()
     near = places @ places[share.argmax()] > np.cos(SAME / 2)
     up = normalised((share[near, None] * places[near]).sum(0))
-    if up @ body > np.cos(SAME):
-        up = body
+    up = body if up @ body > np.cos(SAME) else _refined(up, normalised(line), stands * (shown > 0), len(line) / seconds)
     return Upright(up, float(share[places @ up < np.cos(SAME)].sum()))
+
+
+def _refined(up: Array, axis: Array, weight: Array, fps: float) -> Array:
+    """Return the mean of the body's axes (T, 3) near `up`, which counts as much as `GUESSED` seconds of them.
+
+    The camera's usual place pulls at what is likeliest; who stands is more exact.
+    """
+    first = GUESSED * fps * up
+    for _ in range(REFINING_STEPS):
+        near = weight * np.exp(-((axis - up) ** 2).sum(-1) / (2 * LEANS**2))
+        up = normalised(first + (near[:, None] * axis).sum(0))
+    return up
+
+
+def _posture_changes(joints: Array, fps: float, size: float) -> Array:
+    """Return how much each frame (T,) tells that those before do not, 0..1: how fast joints (T, J, 3) move against the first.
+
+    Over half of `LASTS`, so that what trembles does not seem to move.
+    """
+    pose, frames, reach = joints - joints[:, :1], np.arange(len(joints)), max(1, round(0.25 * LASTS * fps))
+    before, after = np.maximum(frames - reach, 0), np.minimum(frames + reach, len(joints) - 1)
+    speed = np.linalg.norm(pose[after] - pose[before], axis=-1).mean(-1) * fps / np.maximum(after - before, 1)
+    return np.clip(speed / (BRISK * np.sqrt(size)), STILL, 1.0)
 
 
 def camera_density(up: Array) -> Array:
@@ -101,19 +132,19 @@ def _normals(angle: Array, parts: tuple[tuple[float, float], ...]) -> Array:
     return sum((s * np.exp(-0.5 * (angle / d) ** 2) / (np.sqrt(2 * np.pi) * d) for s, d in parts), np.zeros_like(angle))
 
 
-def _of_body(axis: Array, weight: Array, places: Array, counts: float) -> Array:
+def _of_body(axis: Array, weight: Array, places: Array, tells: Array) -> Array:
     """Return the log likelihood (N,) of the body's axis: near up while upright, anywhere else; for how long is not known."""
     upright = np.exp((axis @ places.T - 1) / LEANS**2) / (2 * np.pi * LEANS**2)
     prior = SHARES**SHARE_PRIOR / (SHARES**SHARE_PRIOR).sum()
     told = [
-        np.log(p) + counts * np.log(EVERYWHERE + share * weight[:, None] * (upright - EVERYWHERE)).mean(0)
+        np.log(p) + tells @ np.log(EVERYWHERE + share * weight[:, None] * (upright - EVERYWHERE))
         for share, p in zip(SHARES, prior, strict=True)
     ]
     return np.logaddexp.reduce(told, axis=0)
 
 
-def _of_floor(joints: Array, seen: NDArray[np.bool_], places: Array, counts: float, size: float) -> Array:
-    """Return the log likelihood (N,) of the lowest joint's heights: on one level but for leaps."""
+def _of_floor(joints: Array, seen: NDArray[np.bool_], places: Array, tells: Array, size: float) -> Array:
+    """Return the log likelihood (N,) of the lowest joint's heights: on one level but for leaps, below the camera."""
     shown = seen.any(1)
     if not shown.any():
         return np.zeros(len(places))
@@ -123,8 +154,8 @@ def _of_floor(joints: Array, seen: NDArray[np.bool_], places: Array, counts: flo
     told = []
     for level in np.quantile(low, LEVELS, axis=1):
         on = np.exp(-0.5 * ((low - level[:, None]) / spread) ** 2) / (np.sqrt(2 * np.pi) * spread)
-        told.append(np.log((1 - LEAP) * on + LEAP / (ROOM * size)).mean(1))
-    return counts * np.max(told, axis=0)
+        told.append(np.log((1 - LEAP) * on + LEAP / (ROOM * size)) @ tells[shown] + np.log(BELOW) * (level > size))
+    return np.max(told, axis=0)
 
 
 def _sphere(count: int) -> Array:

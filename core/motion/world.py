@@ -57,7 +57,7 @@ def up_in_camera(joints: Array, scores: Array, rotation: Array, skeleton: Skelet
 
 
 def body_line(joints: Array, scores: Array, skeleton: Skeleton) -> tuple[Array, Array, list[int]]:
-    """Return the line (T, 3) that is upright in who stands, how surely the trunk's ends were seen (T,), and the feet it starts at.
+    """Return the line (T, 3) that is upright in who stands, how surely the trunk's ends were seen (T,), and the feet below it.
 
     joints: (T, J, 3) of a skeleton with body axes. No feet where the clip hardly shows any: the line is the trunk's, then.
     """
