@@ -205,6 +205,7 @@ def measure(case: Case, motion: Motion, clean: Array) -> Numbers:
     numbers["flipped raw"], numbers["flipped"] = (100 * flipped_share(joints, seen) for joints in (raw, solved))
     up = case.rotation @ [0, 0, 1]
     numbers["up"] = float(np.degrees(angle_between(motion.camera_rotation[0] @ [0, 0, 1], up)))
+    numbers["up, all clips"] = numbers["up"]
     if contact.sum() >= 5:
         # A foot's speed in contact, in the camera's axes: a static camera's world is the same.
         for name, joints in (("slide raw", raw), ("slide", solved)):
@@ -358,6 +359,7 @@ ROWS: tuple[tuple[str, str, dict[str, float]], ...] = (
     ("contact f1", "", {"exact": 0.9, "detector": 0.9}),
     ("floor", "cm", {"exact": 3.0, "detector": 3.0}),
     ("up", "deg", {"exact": 3.0, "detector": 3.0}),
+    ("up, all clips", "deg", {}),
     ("flipped", "% of limbs", {}),
     ("feet", "deg", {"exact": 6.0, "detector": 12.0}),
     ("feet 95 %", "deg", {}),

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -10,12 +13,14 @@ from motions import X, Z, assemble, bone_lengths, look_at, standing, turn, walki
 
 from poselift.core.camera import Intrinsics, project, unproject
 from poselift.core.metrics import angle_between
-from poselift.core.motion import bones, world
+from poselift.core.motion import bones, performance, world
 from poselift.core.motion.performance import Performer
 from poselift.core.motion.solve import SolveSettings
 from poselift.core.motion.upright import _sphere, camera_density, likeliest_up
+from poselift.core.pipeline import LiftSettings, lift
 from poselift.core.rotation import matrix_from_axis_angle
 from poselift.core.skeleton import HUMAN17
+from poselift.core.track import KeypointTrack
 
 FPS = 30.0
 HEIGHT = 1.75
@@ -136,3 +141,20 @@ def test_the_solve_sets_who_gets_up_on_the_floor():
     assert degrees(done.up, up) < 6
     assert done.level is not None
     assert np.percentile(done.joints @ done.up - done.level, 1) > -0.1  # nothing sinks into the floor
+
+
+def test_the_report_warns_where_up_is_uncertain_unless_a_calibration_tells_it(monkeypatch):
+    seen, up = before(walking(60, 2.0), (10, 0, 0))
+    track = KeypointTrack(
+        project(seen, LENS), np.ones(seen.shape[:2]), HUMAN17, fps=Fraction(30), image_size=(1920, 1080), intrinsics=LENS
+    )
+    settings = LiftSettings(actor_height=HEIGHT, device="cpu")
+
+    def warned(settings):
+        return any("which way is up is uncertain" in text for text in lift(track, settings).report.warnings)
+
+    assert not warned(settings)
+    exact = performance.likeliest_up
+    monkeypatch.setattr(performance, "likeliest_up", lambda *given: replace(exact(*given), doubt=0.4))
+    assert warned(settings)
+    assert not warned(replace(settings, verticals=(tuple(up),)))

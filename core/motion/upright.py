@@ -85,15 +85,16 @@ def likeliest_up(
         straight = np.linalg.norm(body_line(at_rest, np.ones(at_rest.shape[:2]), skeleton)[0])
         stands = np.interp(np.linalg.norm(line, axis=-1) / straight, STRETCHED, STANDS)
         shown = np.minimum(shown, scores[:, feet].min(1))
+    stands = np.where(shown > 0, stands, 0.0)
     places = _sphere(DIRECTIONS)
-    score = np.log(camera_density(places)) + _of_body(normalised(line), stands * (shown > 0), places, tells)
+    score = np.log(camera_density(places)) + _of_body(normalised(line), stands, places, tells)
     if feet:
         score += _of_floor(joints, scores > 0, places, tells, size)
     share = np.exp(score - score.max())
     share /= share.sum()
     near = places @ places[share.argmax()] > np.cos(SAME / 2)
     up = normalised((share[near, None] * places[near]).sum(0))
-    up = body if up @ body > np.cos(SAME) else _refined(up, normalised(line), stands * (shown > 0), len(line) / seconds)
+    up = body if up @ body > np.cos(SAME) else _refined(up, normalised(line), stands, len(line) / seconds)
     return Upright(up, float(share[places @ up < np.cos(SAME)].sum()))
 
 
