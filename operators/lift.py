@@ -22,7 +22,7 @@ from . import session
 from .camera_options import Given
 from .footage import given_in
 from .languages import told
-from .modal import JobOperator
+from .modal import BUSY, JobOperator
 from .settings import (
     CHEAP,
     PoseliftSettings,
@@ -173,7 +173,7 @@ def beside_the_window(work: Callable[[Progress], session.Lifted]) -> Callable[[P
 def why_not(context: bpy.types.Context) -> str:
     """Return what is missing for a lift, as a sentence for the user; empty where nothing is."""
     if session.running() is not None:
-        return "Something is running; wait for it, or press Esc to stop it"
+        return BUSY
     if context.scene is None or not settings_of(context).source:
         return "Import keypoints first"
     if not people_of(settings_of(context)):

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 
 TICK = 0.1
 """Seconds between looks at the running work."""
-STEP = 0.02
-"""Seconds that using the result takes from the window at a time."""
+STEP = 0.03
+"""Seconds that steps on the main thread take from the window at a time."""
+PAUSE = 0.005
+"""Seconds between them, in which the window is drawn."""
+BUSY = "Something is running; wait for it, or press Esc to stop it"
+
+
+Work = Callable[[Progress], Any]
 
 
 class JobOperator:
@@ -33,12 +39,16 @@ class JobOperator:
     """
 
     report: Callable[[set[str], str], None]
+    parts = (0.0, 1.0)
+    """How much of everything is done when the work begins, and when it has ended."""
+    stages = ("read", "build")
+    """What is done in steps before the work, and after it."""
     _timer: bpy.types.Timer | None = None
     _scene: int | None = None
-    _steps: Steps[str] | None = None
+    _steps: Steps[Any] | None = None
 
-    def prepare(self, context: bpy.types.Context) -> Callable[[Progress], Any]:
-        """Return the work, from what the scene says now. Raises `PoseliftError`."""
+    def prepare(self, context: bpy.types.Context) -> Work | Steps[Work]:
+        """Return the work, from what the scene says now, at once or in steps, which read it. Raises `PoseliftError`."""
         raise NotImplementedError
 
     def take(self, context: bpy.types.Context, result: Any) -> str | Steps[str]:
@@ -52,13 +62,17 @@ class JobOperator:
         if session.running() is not None:
             return cancelled(self, SettingsError("something of Poselift's is running; wait for it, or press Esc to stop it."))
         try:
-            work = self.prepare(context)
+            prepared = self.prepare(context)
         except PoseliftError as error:
             return cancelled(self, error)
         self._scene = mark_of(context.scene)
-        session.begin(Job(work, "poselift"))
+        if isinstance(prepared, Generator):
+            self._steps = prepared
+            session.hold(Job())
+        else:
+            session.begin(Job(self._scaled(prepared)))
+        self._tick(context)
         manager: Any = context.window_manager
-        self._timer = manager.event_timer_add(TICK, window=context.window)
         manager.modal_handler_add(self)
         show_progress(context)
         return {"RUNNING_MODAL"}
@@ -70,7 +84,7 @@ class JobOperator:
             self._leave(context)
             return {"CANCELLED"}
         if self._steps is not None:
-            return self._take_step(context, event)
+            return self._step(context, event, job)
         if event.type == "ESC" and event.value == "PRESS":
             job.cancel()
             show_progress(context)
@@ -91,13 +105,14 @@ class JobOperator:
             return self.failed(context, error)
         if isinstance(taken, Generator):
             self._steps = taken
+            self._tick(context)
             return {"RUNNING_MODAL"}
         self._leave(context)
         tell(self, "INFO", taken)
         return {"FINISHED"}
 
-    def _take_step(self, context: bpy.types.Context, event: bpy.types.Event) -> "set[OperatorReturnItems]":
-        """Go on using the result. It takes a moment, in which nobody else changes the scene: all events end here."""
+    def _step(self, context: bpy.types.Context, event: bpy.types.Event, job: Job[Any]) -> "set[OperatorReturnItems]":
+        """Go on with steps before or after the work. Nobody else changes the scene meanwhile: all events end here."""
         assert self._steps is not None
         steps, stop = self._steps, event.type == "ESC" and event.value == "PRESS"
         if not stop and event.type != "TIMER":
@@ -106,15 +121,41 @@ class JobOperator:
             if stop:
                 steps.close()  # which undoes them
                 raise CancelledError("Cancelled; nothing was changed.")
-            text = advance(steps, STEP)
+            done = advance(steps, STEP, lambda share: self._tell(job, share))
         except Exception as error:  # as above
             self._leave(context)
             return self.failed(context, error)
-        if text is None:
+        if done is None:
+            show_progress(context)
+            return {"RUNNING_MODAL"}
+        if callable(done):  # what the first steps give is the work
+            self._steps = None
+            self._tick(context)
+            job.start(self._scaled(done))
             return {"RUNNING_MODAL"}
         self._leave(context)
-        tell(self, "INFO", text)
+        tell(self, "INFO", done)
         return {"FINISHED"}
+
+    def _tell(self, job: Job[Any], share: float) -> None:
+        """Note how far the steps are, as a share of everything: those before the work where it has not begun yet."""
+        start, end = self.parts
+        if job.begun:
+            job.tell(end + (1 - end) * share, self.stages[1])
+        else:
+            job.tell(start * share, self.stages[0])
+
+    def _scaled(self, work: Work) -> Work:
+        """Return the work with its progress told as a share of everything."""
+        start, end = self.parts
+        return lambda progress: work(lambda share, stage: progress(start + (end - start) * share, stage))
+
+    def _tick(self, context: bpy.types.Context) -> None:
+        """Ask to be called again and again: often while there are steps to do, else now and then."""
+        manager: Any = context.window_manager
+        if self._timer is not None:
+            manager.event_timer_remove(self._timer)
+        self._timer = manager.event_timer_add(TICK if self._steps is None else PAUSE, window=context.window)
 
     def _home(self) -> "AbstractContextManager[None]":
         """Return the scene in which the work was started, as a context."""
@@ -124,15 +165,19 @@ class JobOperator:
         """Do all of it before returning: for scripts and without a window."""
         manager: Any = context.window_manager
         manager.progress_begin(0, 1)
+
+        def result() -> Any:
+            prepared = self.prepare(context)
+            work = finished(prepared) if isinstance(prepared, Generator) else prepared
+            return work(lambda share, _stage: manager.progress_update(share))
+
         try:
-            return self._finish(context, lambda: self.prepare(context)(lambda share, _stage: manager.progress_update(share)))
+            return self._finish(context, result)
         finally:
             manager.progress_end()
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Stop when Blender itself ends the operator: a file is loaded, or Blender quits."""
-        if self._steps is not None:
-            self._steps.close()
         job = session.running()
         if job is not None:
             job.cancel()
@@ -152,7 +197,9 @@ class JobOperator:
         return {"FINISHED"}
 
     def _leave(self, context: bpy.types.Context) -> None:
-        """Give back the timer and the status bar, and forget the job."""
+        """Give back the timer and the status bar, undo steps that are left half done, and forget the job."""
+        if self._steps is not None:
+            self._steps.close()
         self._steps = None
         if self._timer is not None:
             manager: Any = context.window_manager

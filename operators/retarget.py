@@ -2,20 +2,42 @@
 """Retarget: an armature's motion onto the user's own character, and the mapping of its bones."""
 
 # No postponed annotations here: Blender reads the properties from the classes' annotations.
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import bpy
 
+from ..core.rig.performance import Performance
 from ..core.rig.presets import load_map, save_map
-from ..core.rig.transfer import TransferSettings
+from ..core.rig.transfer import Transfer, TransferSettings
 from ..scene import retarget
+from ..scene.jobs import Progress
+from ..scene.state import mark_of, object_of
+from ..scene.steps import Steps, part
+from . import session
 from .json_dialogs import LoadsJson, SavesJson
 from .languages import told
+from .modal import BUSY, JobOperator, Work
 from .reports import cancelled, tell
 from .retarget_settings import PoseliftRetargetSettings, map_in_list, retarget_settings_of, show_map, target_of
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
+
+PARTS = {(False, True): (0.3, 0.6), (False, False): (0.96, 0.98), (True, True): (0.02, 0.04), (True, False): (0.6, 0.61)}
+"""Shares of the progress at which reading has ended, and the transfer: where keys are thinned, where curves tell the motion."""
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """A transfer, ready to be keyed: on which object, by which settings, and whether the panel's list gave the bones."""
+
+    mark: int | None
+    performance: Performance
+    target: retarget.Target
+    moved: Transfer
+    settings: retarget.RetargetSettings
+    listed: bool
 
 
 class POSELIFT_OT_map_bones(bpy.types.Operator):
@@ -82,17 +104,22 @@ class POSELIFT_OT_load_bone_map(LoadsJson, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class POSELIFT_OT_retarget(bpy.types.Operator):
+class POSELIFT_OT_retarget(JobOperator, bpy.types.Operator):
     """Put the source's motion onto the target, in a new Action; the rig itself stays as it is"""
 
     bl_idname = "poselift.retarget"
     bl_label = "Retarget"
     bl_options = {"REGISTER", "UNDO"}
 
+    stages = ("read", "key")
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Say what is missing."""
         if context.scene is None:
+            return False
+        if session.running() is not None:
+            cls.poll_message_set(told(BUSY))
             return False
         settings = retarget_settings_of(context)
         target = target_of(context)
@@ -104,25 +131,36 @@ class POSELIFT_OT_retarget(bpy.types.Operator):
             return False
         return True
 
-    def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
-        """Transfer and key; on an error nothing has changed."""
+    def prepare(self, context: bpy.types.Context) -> Steps[Work]:
+        """Read source and target; the work is the transfer between them."""
         settings, target = retarget_settings_of(context), target_of(context)
-        settings.result = ""
-        try:
-            listed = len(settings.bones) > 0 and target is not None and settings.mapped == target.name
-            bones = map_in_list(settings) if listed else retarget.map_armature(target, settings.family)
-            performance = retarget.performance_of_armature(settings.source)
-            done = retarget.retarget(performance, target, bones, _to_scene(context, settings))
-        except Exception as error:
-            return cancelled(self, error)
-        assert target is not None
-        if not listed:
-            show_map(settings, bones, target.name)
+        source, how = settings.source, _to_scene(context, settings)
+        self.parts = PARTS[bool(how.tolerance), retarget.plays_by_curves(source)]
+        listed = len(settings.bones) > 0 and target is not None and settings.mapped == target.name
+        bones = map_in_list(settings) if listed else None
+        of_target = yield from part(retarget.target_steps(target, bones, how), 0, 0.1)
+        of_source = yield from part(retarget.source_steps(source), 0.1, 1)
+        mark = mark_of(target)
+
+        def work(progress: Progress) -> Transferred:
+            progress(0, "retarget")
+            performance = of_source.performance()
+            progress(0.5, "retarget")
+            return Transferred(mark, performance, of_target, of_target.transfer(performance, how), how, listed)
+
+        return work
+
+    def take(self, context: bpy.types.Context, result: Transferred) -> Steps[str]:
+        """Key the transfer; on an error nothing has changed."""
+        target = object_of(result.mark)
+        done = yield from retarget.keying_steps(result.performance, target, result.target, result.moved, result.settings)
+        settings = retarget_settings_of(context)  # not before: a reference does not outlive a pause
+        if not result.listed:
+            show_map(settings, done.bones, target.name)
         settings.result = "\n".join(done.notes)
         for note in done.notes:
             tell(self, "WARNING", note)
-        tell(self, "INFO", f"{len(done.frames)} frames on {target.name}, path scaled by {done.moved.scale:.3f}")
-        return {"FINISHED"}
+        return f"{len(done.frames)} frames on {target.name}, path scaled by {done.moved.scale:.3f}"
 
 
 def _to_scene(context: bpy.types.Context, settings: PoseliftRetargetSettings) -> retarget.RetargetSettings:

@@ -103,11 +103,16 @@ def motions_of(actions: Sequence[str]) -> list[Motion]:
 
 def begin(job: Job[Any]) -> Job[Any]:
     """Start a job and remember it as the one that runs."""
+    return hold(job).start()
+
+
+def hold(job: Job[Any]) -> Job[Any]:
+    """Remember a job as the one that runs, before it is started: its work is being prepared."""
     global _job, _interval
     if _interval is None:
         _interval = sys.getswitchinterval()
         sys.setswitchinterval(PATIENCE)
-    _job = job.start()
+    _job = job
     return job
 
 

@@ -26,7 +26,7 @@ from . import session, weights_place
 from .batch import worker_command
 from .footage import given_in
 from .languages import told
-from .modal import JobOperator
+from .modal import BUSY, JobOperator
 from .settings import people_of, settings_of, to_core
 from .source import kept_tracks, recipe_of, tracks_of
 from .training_run import Run
@@ -168,7 +168,7 @@ def running() -> Run | None:
 def why_not(context: bpy.types.Context) -> str:
     """Return what is missing for training, as a sentence for the user; empty where nothing is."""
     if session.running() is not None:
-        return "Something is running; wait for it, or press Esc to stop it"
+        return BUSY
     if context.scene is None:
         return "There is no scene"
     settings, training = settings_of(context), training_settings_of(context)

@@ -21,10 +21,10 @@ from . import renew, timing
 from .armature import new_armature
 from .body import new_body
 from .camera import new_camera, set_render_size
-from .decimate import thin_keys
+from .decimate import thin_steps
 from .keyframes import key_steps, pose_channels
 from .state import all_or_nothing, current, leave_modes
-from .steps import Steps, finished
+from .steps import Steps, finished, part
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,10 @@ def _apply_steps(motion: Motion | Figure, settings: BuildSettings) -> Steps[Buil
         scene.collection.children.link(collection)
         armature = new_armature(name, rest, collection)
         yield
-        action = yield from key_steps(armature, name, pose_channels(rest, pose), frames)
+        keyed = key_steps(armature, name, pose_channels(rest, pose), frames)
+        action = yield from part(keyed, 0, 0.1 if settings.tolerance else 1)
         if settings.tolerance:
-            thin_keys(armature, settings.tolerance / 1000)
+            yield from part(thin_steps(armature, settings.tolerance / 1000), 0.1, 1)
         yield
         camera = new_camera(f"{name} camera", motion, frames, collection) if settings.with_camera and not theirs else None
         yield
@@ -145,10 +146,11 @@ def apply_all(motions: Sequence[Motion | Figure], settings: BuildSettings | None
 def apply_steps(motions: Sequence[Motion | Figure], settings: BuildSettings) -> Steps[list[Built]]:
     """Do what `apply_all` does, in steps of some hundredths of a second at most for 10,000 frames."""
     with all_or_nothing():
-        built = [(yield from _apply_steps(motions[0], settings))]
+        share = 1 / len(motions)
+        built = [(yield from part(_apply_steps(motions[0], settings), 0, share))]
         others = replace(settings, with_camera=False, set_scene=False)
-        for motion in motions[1:]:
-            another = yield from _apply_steps(motion, others)
+        for number, motion in enumerate(motions[1:], 1):
+            another = yield from part(_apply_steps(motion, others), number * share, (number + 1) * share)
             built.append(another)
         if len(built) > 1:
             current()[1].objects.active = built[0].armature

@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import bpy
 import numpy as np
@@ -15,14 +12,17 @@ from numpy.typing import NDArray
 from ..core.errors import SettingsError
 from ..core.rig.skeletal import Rig
 from . import compat
+from .decimate_bench import PIECE, Bench, Keys, count_of, keys_of, put_keys
 from .retarget_rig import read_rig
-from .sampling import poses_from_curves
-from .state import current, leave_modes
+from .sampling import pose_steps
+from .steps import Steps, finished, part
 
 Array = NDArray[np.float64]
 
 ROUNDS = 6
 """How often the tolerance of single curves is halved until the joints keep to theirs."""
+LATER = 0.2
+"""Share of the progress that is left to further rounds after each one; mostly there is none."""
 
 
 @dataclass(frozen=True)
@@ -39,99 +39,72 @@ def thin_keys(owner: bpy.types.Object, tolerance: float) -> Thinned:
 
     Raises `SettingsError` where the tolerance is not above 0, or Blender has no window whose editors could do it.
     """
+    return finished(thin_steps(owner, tolerance))
+
+
+def thin_steps(owner: bpy.types.Object, tolerance: float) -> Steps[Thinned]:
+    """Do what `thin_keys` does, with a pause after every few hundred keys."""
     if not tolerance > 0:
         raise SettingsError("the tolerance of thinned keys has to be above 0 mm.")
     rig = read_rig(owner)
     curves = compat.fcurves_of(owner)
-    kept = [_keys_of(curve) for curve in curves]
-    before = sum(len(keys["co"]) // 2 for keys in kept)
+    kept = []
+    for curve in curves:
+        kept.append(keys_of(curve))
+        yield None
+    before = sum(count_of(keys) for keys in kept)
     if before == 0:
         return Thinned(0, 0, 0.0)
     first, last = min(keys["co"][0] for keys in kept), max(keys["co"][-2] for keys in kept)
     frames = np.arange(np.floor(first), np.ceil(last) + 1)
-    points = _points(owner, rig, frames)
-    reach = _reaches(owner, rig)
-    share = 0.5
-    for _ in range(ROUNDS):
-        with _graph_editor(owner):
-            for bone, curves_of_bone in _by_bone(curves).items():
-                turning, moving = reach.get(bone, (1.0, 1.0))
-                for path, scale in (("rotation", turning), ("location", moving)):
-                    chosen = [curve for curve in curves_of_bone if path in curve.data_path.rpartition(".")[2]]
-                    if chosen:
-                        _decimate(curves, chosen, share * tolerance / scale)
-        error = float(np.linalg.norm(_points(owner, rig, frames) - points, axis=-1).max())
+    points = yield from part(_points(owner, rig, frames), 0, 0.05)
+    margins = _margins(curves, rig)
+    for number in range(ROUNDS):
+        start, end = 1 - 0.95 * LATER**number, 1 - 0.95 * LATER ** (number + 1)
+        keys = yield from part(_thinned(kept, [0.5 ** (number + 1) * tolerance * each for each in margins]), start, end)
+        yield from _put(curves, keys)
+        moved = yield from part(_points(owner, rig, frames), end, end)
+        error = float(np.linalg.norm(moved - points, axis=-1).max())
         if error <= tolerance:
-            return Thinned(before, sum(len(curve.keyframe_points) for curve in curves), error)
-        for curve, keys in zip(curves, kept, strict=True):
-            _restore(curve, keys)
-        share *= 0.5
+            return Thinned(before, sum(count_of(each) for each in keys), error)
+    yield from _put(curves, kept)
     return Thinned(before, before, 0.0)
 
 
-def _decimate(curves: list[bpy.types.FCurve], chosen: list[bpy.types.FCurve], margin: float) -> None:
-    """Run Blender's decimation on some curves: on those that are selected, with all their keys."""
-    for curve in curves:
-        curve.select = False
-    for curve in chosen:
-        curve.select = True
-        points: Any = curve.keyframe_points
-        for name in ("select_control_point", "select_left_handle", "select_right_handle"):
-            points.foreach_set(name, np.ones(len(points), bool))
-    bpy.ops.graph.decimate(mode="ERROR", remove_error_margin=margin)
-
-
-@contextmanager
-def _graph_editor(owner: bpy.types.Object) -> Iterator[None]:
-    """Lend an area of the window to a graph editor that shows the armature's curves, which the operator asks for."""
-    leave_modes()
-    _, layer = current()
-    manager: Any = bpy.context.window_manager
-    if not len(manager.windows):
-        raise SettingsError("keys can be thinned only where Blender has a window; leave them as they are.")
-    window = manager.windows[0]
-    area = window.screen.areas[0]
-    before, active = area.type, layer.objects.active
-    selected = [item for item in layer.objects if item.select_get()]
-    kept = [(curve, curve.select) for curve in compat.fcurves_of(owner)]
-    bones = [(item, item.select) for item in compat.selectable_bones(owner)]
-    area.type = "GRAPH_EDITOR"
-    space: Any = area.spaces.active
-    filters = {name: getattr(space.dopesheet, name) for name in ("show_only_selected", "show_hidden", "show_only_errors")}
-    try:
-        for item in layer.objects:
-            item.select_set(item == owner)
-        layer.objects.active = owner
-        # Only what is selected is shown, so that no other object's curves are thinned; of an armature, its selected bones.
-        for bone, _ in bones:
-            bone.select = True
-        for name, value in (("show_only_selected", True), ("show_hidden", True), ("show_only_errors", False)):
-            setattr(space.dopesheet, name, value)
-        region = next(region for region in area.regions if region.type == "WINDOW")
-        with bpy.context.temp_override(window=window, area=area, region=region):
-            yield
-    finally:
-        for name, value in filters.items():
-            setattr(space.dopesheet, name, value)
-        area.type = before
-        for curve, state in kept:
-            curve.select = state
-        for bone, state in bones:
-            bone.select = state
-        for item in layer.objects:
-            item.select_set(item in selected)
-        layer.objects.active = active
-
-
-def _by_bone(curves: list[bpy.types.FCurve]) -> dict[str, list[bpy.types.FCurve]]:
-    found: dict[str, list[bpy.types.FCurve]] = {}
-    for curve in curves:
-        if curve.data_path.startswith("pose.bones["):
-            found.setdefault(curve.group.name if curve.group else curve.data_path, []).append(curve)
+def _thinned(curves: list[Keys], margins: list[float]) -> Steps[list[Keys]]:
+    """Return the curves' keys, thinned to a margin each; those of the margin 0 stay as they are."""
+    work = [max(1, -(-count_of(keys) // PIECE)) for keys in curves]
+    found: list[Keys] = []
+    with Bench() as bench:
+        for number, (keys, margin) in enumerate(zip(curves, margins, strict=True)):
+            if margin > 0:
+                done, size = sum(work[:number]) / sum(work), work[number] / sum(work)
+                keys = yield from part(bench.decimated(keys, margin), done, done + size)
+            found.append(keys)
     return found
 
 
-def _reaches(owner: bpy.types.Object, rig: Rig) -> dict[str, tuple[float, float]]:
+def _put(curves: list[bpy.types.FCurve], keys: list[Keys]) -> Steps[None]:
+    """Give curves other keys."""
+    for curve, each in zip(curves, keys, strict=True):
+        put_keys(curve, each)
+        yield None
+
+
+def _margins(curves: list[bpy.types.FCurve], rig: Rig) -> list[float]:
+    """Return by how much each curve may change for one metre of its bone's joints; 0 for those that are not thinned."""
+    reach = _reaches(rig)
+    margins = []
+    for curve in curves:
+        posed = curve.data_path.startswith("pose.bones[")
+        turning, moving = reach.get(curve.group.name if curve.group else "", (1.0, 1.0))
+        name = curve.data_path.rpartition(".")[2]
+        scale = turning if "rotation" in name else moving if "location" in name else 0.0
+        margins.append(1 / scale if posed and scale else 0.0)
+    return margins
+
+
+def _reaches(rig: Rig) -> dict[str, tuple[float, float]]:
     """Return, by bone, by how many metres a joint below it moves at most for one unit of rotation, and of location.
 
     A quaternion's component turns by twice its change; errors of the bones above a joint add up, as the root of their number.
@@ -146,28 +119,11 @@ def _reaches(owner: bpy.types.Object, rig: Rig) -> dict[str, tuple[float, float]
     return found
 
 
-def _points(owner: bpy.types.Object, rig: Rig, frames: Array) -> Array:
+def _points(owner: bpy.types.Object, rig: Rig, frames: Array) -> Steps[Array]:
     """Return heads and tails (T, 2 B, 3) of all bones that the curves move."""
-    poses = poses_from_curves(owner, rig, list(rig.names), frames)
-    tails = {name: poses[name][:, :3, 1] * rig.lengths[i] for i, name in enumerate(rig.names)}
-    parts = [part for name in rig.names for part in (poses[name][:, :3, 3], poses[name][:, :3, 3] + tails[name])]
-    return np.stack(parts, 1)
-
-
-def _keys_of(curve: bpy.types.FCurve) -> dict[str, NDArray]:
-    points: Any = curve.keyframe_points
-    count = len(points)
-    keys: dict[str, NDArray] = {name: np.empty(2 * count, np.float32) for name in ("co", "handle_left", "handle_right")}
-    keys |= {name: np.empty(count, np.int32) for name in ("interpolation", "handle_left_type", "handle_right_type")}
-    for name, values in keys.items():
-        points.foreach_get(name, values)
-    return keys
-
-
-def _restore(curve: bpy.types.FCurve, keys: dict[str, NDArray]) -> None:
-    points: Any = curve.keyframe_points
-    points.clear()
-    points.add(len(keys["co"]) // 2)
-    for name, values in keys.items():
-        points.foreach_set(name, values)
-    curve.update()
+    poses = yield from pose_steps(owner, rig, list(rig.names), frames)
+    points = np.empty((len(frames), 2 * len(rig), 3))
+    for i, name in enumerate(rig.names):
+        points[:, 2 * i] = poses[name][:, :3, 3]
+        points[:, 2 * i + 1] = poses[name][:, :3, 3] + poses[name][:, :3, 1] * rig.lengths[i]
+    return points

@@ -18,11 +18,11 @@ class Job(Generic[Result]):
     """One piece of work in a thread of its own.
 
     work: takes a progress callback (share done 0..1, stage) and returns the result; the callback raises `CancelledError`
-    once the job was cancelled. What it raises is kept, and raised by `result`. All of this class but the work belongs to
-    the main thread.
+    once the job was cancelled. What it raises is kept, and raised by `result`. Where it is still to be made, on the main
+    thread, it is given at the start. All of this class but the work belongs to the main thread.
     """
 
-    def __init__(self, work: Callable[[Progress], Result], name: str = "poselift") -> None:
+    def __init__(self, work: Callable[[Progress], Result] | None = None, name: str = "poselift") -> None:
         self.shown = ""
         """What the user was last told of it."""
         self._work = work
@@ -34,11 +34,19 @@ class Job(Generic[Result]):
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-    def start(self) -> Job[Result]:
-        """Begin, and return the job."""
-        self._since = (time.monotonic(), 0.0)
+    def start(self, work: Callable[[Progress], Result] | None = None) -> Job[Result]:
+        """Begin, with this work where none was given before, and return the job."""
+        self._work = work or self._work
+        if not self._state[0]:
+            self._since = (time.monotonic(), 0.0)
         self._thread.start()
         return self
+
+    def tell(self, share: float, stage: str) -> None:
+        """Note how far the main thread is with what comes before the work, or after it."""
+        if share > 0 == self._state[0]:
+            self._since = (time.monotonic(), share)  # getting ready, which took its own time, is over
+        self._state = (min(max(share, 0.0), 1.0), stage)
 
     def cancel(self) -> None:
         """Ask the work to stop at its next report of progress."""
@@ -48,6 +56,11 @@ class Job(Generic[Result]):
     def cancelling(self) -> bool:
         """Whether the job was asked to stop."""
         return self._cancelled.is_set()
+
+    @property
+    def begun(self) -> bool:
+        """Whether the work was started."""
+        return self._thread.ident is not None
 
     @property
     def running(self) -> bool:
@@ -69,7 +82,7 @@ class Job(Generic[Result]):
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the work has ended, or for `timeout` seconds."""
-        if self._thread.ident is not None:
+        if self.begun:
             self._thread.join(timeout)
 
     def result(self) -> Result:
@@ -87,12 +100,11 @@ class Job(Generic[Result]):
     def _report(self, share: float, stage: str) -> None:
         if self._cancelled.is_set():
             raise CancelledError("Cancelled; nothing was changed.")
-        if share > 0 == self._state[0]:
-            self._since = (time.monotonic(), share)  # getting ready, which took its own time, is over
-        self._state = (min(max(share, 0.0), 1.0), stage)
+        self.tell(share, stage)
 
     def _run(self) -> None:
         try:
+            assert self._work is not None, "there is no work"
             self._outcome = (self._work(self._report),)
         except BaseException as error:
             self._error = error

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..core.rig.rest import RestPose
 from ..core.rig.rotations import Pose
 from . import compat
-from .steps import finished
+from .steps import Steps, finished
 
 UNMOVED = 1e-6
 """A rotation whose components never leave rest by more than this is not keyed."""
@@ -48,7 +48,7 @@ def key_channels(
 
 def key_steps(
     owner: bpy.types.Object, name: str, channels: Sequence[Channel], frames: NDArray[np.floating]
-) -> Generator[None, None, bpy.types.Action]:
+) -> Steps[bpy.types.Action]:
     """Do what `key_channels` does, with a pause after every channel."""
     action, bag = compat.new_action(owner, name)
     groups: dict[str, bpy.types.ActionGroup] = {}
@@ -56,7 +56,7 @@ def key_steps(
     linear = np.full(len(frames), kinds.enum_items["LINEAR"].value, np.int32)
     points = np.empty((len(frames), 2), np.float32)
     points[:, 0] = frames
-    for channel in channels:
+    for number, channel in enumerate(channels, 1):
         if channel.group not in groups:
             groups[channel.group] = bag.groups.new(channel.group)
         count = len(channel.values)
@@ -69,7 +69,7 @@ def key_steps(
             curve.keyframe_points.foreach_set("co", points[:count].ravel())
             curve.keyframe_points.foreach_set("interpolation", linear[:count])
             curve.update()
-        yield
+        yield number / len(channels)
     return action
 
 

@@ -20,6 +20,7 @@ from ..core.rig.mapping import BoneMap
 from ..core.rig.skeletal import Rig, ordered
 from ..core.rig.switches import wanted
 from .state import current
+from .steps import Steps
 
 Array = NDArray[np.float64]
 
@@ -119,8 +120,10 @@ def switches_of(owner: bpy.types.Object) -> list[Switch]:
     return found
 
 
-def read_bases(owner: bpy.types.Object, rig: Rig, bones: BoneMap, root_bone: bool = False) -> tuple[dict[str, Base], list[str]]:
-    """Return what every mapped bone hangs on, and notes for the user.
+def read_bases(
+    owner: bpy.types.Object, rig: Rig, bones: BoneMap, root_bone: bool = False
+) -> Steps[tuple[dict[str, Base], list[str]]]:
+    """Find what every mapped bone hangs on, and notes for the user, with a pause after every control that is turned.
 
     Plain bones are read off the hierarchy. Where constraints or unusual inheritance stand in between, each control is
     turned once, for a moment, to see what follows; the pose is put back. root_bone: the root bone will be keyed, so that
@@ -136,7 +139,7 @@ def read_bases(owner: bpy.types.Object, rig: Rig, bones: BoneMap, root_bone: boo
         posed = {name: np.array(pose[name].matrix_basis, np.float64) for name in names if name not in mapped}
         posed = {name: basis for name, basis in posed.items() if np.abs(basis - np.eye(4)).max() > 1e-6}
         return plain_bases(rig, bones, posed), []
-    return probed_bases(owner, rig, bones, root_bone)
+    return (yield from probed_bases(owner, rig, bones, root_bone))
 
 
 def _is_special(bone: bpy.types.PoseBone) -> bool:
@@ -148,8 +151,8 @@ def _is_special(bone: bpy.types.PoseBone) -> bool:
 
 def probed_bases(
     owner: bpy.types.Object, rig: Rig, bones: BoneMap, root_bone: bool = False
-) -> tuple[dict[str, Base], list[str]]:
-    """Return what every mapped bone hangs on by turning each one and looking at the others."""
+) -> Steps[tuple[dict[str, Base], list[str]]]:
+    """Find what every mapped bone hangs on by turning each one and looking at the others."""
     roles = {role: bone for role, bone in bones.bones.items() if role != "root"}
     rest_inverse = {role: np.linalg.inv(rig.rest[rig.index(bone)]) for role, bone in roles.items()}
     notes: list[str] = []
@@ -171,7 +174,8 @@ def probed_bases(
         moved_by: dict[str, set[str]] = {role: set() for role in roles}
         heads = {role: (still[role] @ rig.rest[rig.index(bone)])[:3, 3] for role, bone in roles.items()}
         size = float(np.ptp(np.array(list(heads.values())), axis=0).max())
-        for role, bone in roles.items():
+        for number, (role, bone) in enumerate(roles.items()):
+            yield number / len(roles)
             pose[bone].rotation_mode, mode = "QUATERNION", pose[bone].rotation_mode
             pose[bone].rotation_quaternion = PROBE
             seen = look()
@@ -224,7 +228,7 @@ def _unanimated(owner: bpy.types.Object, names: list[str]) -> Iterator[Mapping[s
     """Give the pose bones of some names at rest, with FK switched on and no animation, and put all back afterwards."""
     assert owner.pose is not None
     pose = owner.pose.bones
-    kept = [(pose[name], np.array(pose[name].matrix_basis), pose[name].rotation_mode, _channels(pose[name])) for name in names]
+    kept = [(pose[name], pose[name].rotation_mode, _channels(pose[name])) for name in names]
     switches = switches_of(owner)
     animation: Any = owner.animation_data
     action = slot = None
@@ -241,7 +245,7 @@ def _unanimated(owner: bpy.types.Object, names: list[str]) -> Iterator[Mapping[s
     finally:
         for switch in switches:
             _set_property(pose[switch.bone], switch.name, switch.now)
-        for bone, _, mode, channels in kept:
+        for bone, mode, channels in kept:
             bone.rotation_mode = mode
             for name, value in channels.items():
                 setattr(bone, name, value)
@@ -252,6 +256,38 @@ def _unanimated(owner: bpy.types.Object, names: list[str]) -> Iterator[Mapping[s
                 animation.action_slot = slot
         owner.update_tag()
         current()[1].update()
+
+
+@contextmanager
+def unkeyed_on_error(owner: bpy.types.Object) -> Iterator[None]:
+    """Give an armature the Action and the pose that it had, when the block raises."""
+    assert owner.pose is not None
+    animation: Any = owner.animation_data
+    action = animation.action if animation is not None else None
+    slot, kept = getattr(animation, "action_slot", None), action is not None and action.use_fake_user
+    pose = [(bone.name, _channels(bone)) for bone in owner.pose.bones]
+    switches = switches_of(owner)
+    try:
+        yield
+    except BaseException:
+        if animation is None:
+            owner.animation_data_clear()
+        else:
+            animation.action = action
+            if action is not None:
+                if action.use_fake_user != kept:
+                    action.use_fake_user = kept
+                if slot is not None:
+                    animation.action_slot = slot
+        # A window that was drawn meanwhile has played the new keys.
+        for switch in switches:
+            _set_property(owner.pose.bones[switch.bone], switch.name, switch.now)
+        for name, channels in pose:
+            now = _channels(owner.pose.bones[name])
+            for channel, value in channels.items():
+                if now[channel] != value:
+                    setattr(owner.pose.bones[name], channel, value)
+        raise
 
 
 def _channels(bone: bpy.types.PoseBone) -> dict[str, Any]:

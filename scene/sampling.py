@@ -17,6 +17,7 @@ from ..core.rig.skeletal import Rig
 from ..core.rotation import matrix_from_quaternion
 from . import compat
 from .state import current
+from .steps import Steps, finished
 
 Array = NDArray[np.float64]
 
@@ -53,11 +54,16 @@ def sample(owner: bpy.types.Object, rig: Rig, bones: BoneMap, frames: Array) -> 
     Curves are evaluated at once. The scene is stepped through only where more than curves moves the bones; the reason is
     in the result.
     """
+    return finished(sample_steps(owner, rig, bones, frames))
+
+
+def sample_steps(owner: bpy.types.Object, rig: Rig, bones: BoneMap, frames: Array) -> Steps[Sampled]:
+    """Do what `sample` does, with a pause after every bone, or after every frame that the scene is put to."""
     wanted = list(bones.bones.values())
     reason = why_not_curves(owner, rig, wanted)
     if reason:
-        return Sampled(_stepped(owner, wanted, frames), frames, "frames", reason)
-    return Sampled(poses_from_curves(owner, rig, wanted, frames), frames, "curves")
+        return Sampled((yield from _stepped(owner, wanted, frames)), frames, "frames", reason)
+    return Sampled((yield from pose_steps(owner, rig, wanted, frames)), frames, "curves")
 
 
 def why_not_curves(owner: bpy.types.Object, rig: Rig, wanted: list[str]) -> str:
@@ -93,7 +99,7 @@ def why_not_curves(owner: bpy.types.Object, rig: Rig, wanted: list[str]) -> str:
     return ""
 
 
-def _stepped(owner: bpy.types.Object, wanted: list[str], frames: Array) -> dict[str, Array]:
+def _stepped(owner: bpy.types.Object, wanted: list[str], frames: Array) -> Steps[dict[str, Array]]:
     """Return world matrices by evaluating the scene frame by frame; the current frame is put back."""
     scene, _ = current()
     now = scene.frame_current, scene.frame_subframe
@@ -107,6 +113,7 @@ def _stepped(owner: bpy.types.Object, wanted: list[str], frames: Array) -> dict[
             world = np.array(evaluated.matrix_world)
             for name in wanted:
                 found[name][t] = world @ np.array(evaluated.pose.bones[name].matrix)
+            yield (t + 1) / len(frames)
     finally:
         scene.frame_set(now[0], subframe=now[1])
     return found
@@ -114,6 +121,11 @@ def _stepped(owner: bpy.types.Object, wanted: list[str], frames: Array) -> dict[
 
 def poses_from_curves(owner: bpy.types.Object, rig: Rig, wanted: list[str], frames: Array) -> dict[str, Array]:
     """Return world matrices from the curves alone: Blender's own rule, all frames at once."""
+    return finished(pose_steps(owner, rig, wanted, frames))
+
+
+def pose_steps(owner: bpy.types.Object, rig: Rig, wanted: list[str], frames: Array) -> Steps[dict[str, Array]]:
+    """Do what `poses_from_curves` does, with a pause after every bone."""
     assert owner.pose is not None
     curves: dict[str, dict[int, bpy.types.FCurve]] = {}
     for curve in compat.fcurves_of(owner):
@@ -127,7 +139,8 @@ def poses_from_curves(owner: bpy.types.Object, rig: Rig, wanted: list[str], fram
     else:
         placed = rig.world @ np.linalg.inv(np.array(owner.matrix_basis)) @ world
     poses: dict[int, Array] = {}
-    for index in sorted(needed):
+    for done, index in enumerate(sorted(needed)):
+        yield done / len(needed)
         name, parent = rig.names[index], rig.parents[index]
         bone = owner.pose.bones[name]
         rest = rig.rest[index] if parent < 0 else np.linalg.inv(rig.rest[parent]) @ rig.rest[index]

@@ -19,9 +19,17 @@ def current() -> tuple[bpy.types.Scene, bpy.types.ViewLayer]:
     return scene, layer
 
 
-def mark_of(scene: bpy.types.Scene | None) -> int | None:
-    """Return by what `in_scene` finds a scene again: it survives undo, which references do not."""
-    return None if scene is None else int(scene.session_uid)
+def mark_of(block: bpy.types.ID | None) -> int | None:
+    """Return by what `in_scene` finds a scene again, and `object_of` an object: it survives undo, which references do not."""
+    return None if block is None else int(block.session_uid)
+
+
+def object_of(mark: int | None) -> bpy.types.Object:
+    """Return the object of a mark. Raises `SettingsError` where it is gone."""
+    found = next((item for item in bpy.data.objects if item.session_uid == mark), None)
+    if found is None:
+        raise SettingsError("the object that this was for has been removed; nothing was changed.")
+    return found
 
 
 @contextmanager

@@ -124,9 +124,10 @@ def test_the_generated_rig_is_moved_through_its_fk_controls(rigify):
     deform = heads(rigify, owner, ["DEF-forearm.L", "DEF-shin.R", "DEF-hand.R"], done.frames[::STEP])
     expected = np.stack([done.moved.joints[role][::STEP] for role in ("forearm.L", "shin.R", "hand.R")], 1)
     assert np.abs(deform - expected).max() < 2e-3
-    notes = "\n".join(done.notes)
+    (note,) = [note for note in done.notes if "IK_FK" in note]  # one for all limbs
+    assert note.startswith("'IK_FK' of '") and "was 0 and is keyed as 1" in note
     for limb in ("thigh_parent.L", "upper_arm_parent.R"):
-        assert f"'IK_FK' of '{limb}' was 0" in notes
+        assert f"'{limb}'" in note
     paths = {curve.data_path for curve in compat.fcurves_of(owner)}
     assert 'pose.bones["thigh_parent.L"]["IK_FK"]' in paths
     assert not any("DEF-" in path or "ORG-" in path or "MCH-" in path for path in paths)
@@ -296,6 +297,56 @@ def test_the_action_before_is_kept_and_given_back_on_an_error(bpy, scene, monkey
     assert owner.animation_data.action == second.keyed.action
 
 
+@pytest.mark.parametrize("tolerance", [0.0, 3.0])
+def test_stopped_at_any_step_the_rig_has_its_action_and_pose_as_before(rigify, tolerance):
+    from poselift.scene import retarget
+
+    bpy, owner = rigify, rigify.data.objects["generated"]
+    owner.pose.bones["hand_fk.L"].rotation_quaternion = (0.6, 0.8, 0, 0)  # posed by hand, not keyed
+    owner.keyframe_insert("location", frame=1)  # an Action with a slot, which nobody else uses
+    owner.animation_data.action.use_fake_user = False
+    source = performance_of_motion(motion_of(walking(6)))
+    settings = retarget.RetargetSettings(tolerance=tolerance)
+
+    def state():
+        kinds = ("actions", "objects", "scenes", "armatures")
+        blocks = [(kind, block.name, block.use_fake_user) for kind in kinds for block in getattr(bpy.data, kind)]
+        animation = owner.animation_data
+        return snapshot(owner), blocks, animation.action.name, getattr(animation, "action_slot", None)
+
+    before, stops = state(), 0
+    target = retarget.finished(retarget.target_steps(owner, None, settings))
+    assert state() == before
+    moved = target.transfer(source, settings)
+    for stop in (1, 30, 40, 60, 120):
+        steps = retarget.keying_steps(source, owner, target, moved, settings)
+        for _ in range(stop):
+            if next(steps, "end") == "end":
+                break
+            bpy.context.view_layer.update()  # as a window does that is drawn
+        else:
+            begun = state() != before
+            steps.close()
+            stops += begun
+            assert state() == before
+    assert stops >= 2
+
+
+def test_a_rig_that_was_changed_meanwhile_is_not_keyed(bpy, scene):
+    from poselift.scene import retarget
+
+    owner, settings = armature_of_rig(bpy, human_rig()), retarget.RetargetSettings()
+    source = performance_of_motion(motion_of(walking(5)))
+    target = retarget.finished(retarget.target_steps(owner, None, settings))
+    bpy.context.view_layer.objects.active = owner
+    bpy.ops.object.mode_set(mode="EDIT")
+    owner.data.edit_bones["hand.L"].name = "claw"
+    bpy.ops.object.mode_set(mode="OBJECT")
+    with pytest.raises(RigError, match="changed meanwhile"):
+        retarget.finished(retarget.keying_steps(source, owner, target, target.transfer(source, settings), settings))
+    assert owner.animation_data is None
+
+
 def test_a_linked_rig_needs_an_override_and_works_with_one(bpy, scene, tmp_path):
     from poselift.scene.retarget import retarget
 
@@ -429,6 +480,41 @@ def test_thinned_keys_keep_every_joint_within_the_tolerance(bpy, scene, toleranc
     assert np.linalg.norm(heads(bpy, thin, names, frames) - expected, axis=-1).max() < tolerance / 1000 + 1e-5
     counts = [sum(len(curve.keyframe_points) for curve in compat.fcurves_of(owner)) for owner in (dense, thin)]
     assert counts[1] < 0.85 * counts[0]
+
+
+def test_long_curves_are_thinned_in_pieces_and_nothing_else_is_touched(bpy, scene):
+    from poselift.scene import build, compat, decimate
+    from poselift.scene.decimate_bench import PIECE
+
+    frames = 2 * PIECE + 40
+    built = build.apply(motion_of(walking(frames)))
+    owner, names = built.armature, [bone.name for bone in built.armature.data.bones]
+    other = build.apply(motion_of(walking(20))).armature
+    bpy.ops.object.mode_set(mode="POSE")
+    looked = range(1, frames + 1, 13)
+    expected = heads(bpy, owner, names, looked)
+
+    def around():
+        window = bpy.context.window_manager.windows[0]
+        return (
+            bpy.context.mode, bpy.context.view_layer.objects.active.name, [item.name for item in bpy.context.selected_objects],
+            [area.ui_type for area in window.screen.areas], window.scene.name, len(bpy.data.scenes), len(bpy.data.actions),
+            [len(curve.keyframe_points) for curve in compat.fcurves_of(other)], scene.frame_current,
+        )  # fmt: skip
+
+    before, shares = around(), []
+    done = decimate.finished(decimate.thin_steps(owner, 0.003), shares.append)
+    assert around() == before
+    assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] <= 1
+    assert done.after < 0.5 * done.before
+    assert done.error <= 0.003
+    assert np.linalg.norm(heads(bpy, owner, names, looked) - expected, axis=-1).max() < 0.003 + 1e-5
+    steps = decimate.thin_steps(other, 0.003)
+    counts = [len(curve.keyframe_points) for curve in compat.fcurves_of(other)]
+    while not (share := next(steps)) or share < 0.5:
+        pass
+    steps.close()
+    assert (around(), [len(curve.keyframe_points) for curve in compat.fcurves_of(other)]) == (before, counts)
 
 
 def test_the_operators_map_and_retarget_and_the_command_writes_files(addon, tmp_path, capsys):

@@ -116,6 +116,145 @@ def test_steps_are_done_for_a_while_and_errors_pass_through():
         advance(broken(), 10.0)
 
 
+def test_a_part_of_the_work_tells_its_share_of_all_of_it():
+    from poselift.scene.steps import part
+
+    closed = []
+
+    def work():
+        try:
+            yield 0.5
+            yield None
+            yield 1.0
+            return "done"
+        finally:
+            closed.append(True)
+
+    shares = []
+    assert finished(part(work(), 0.2, 0.6), shares.append) == "done"
+    assert shares == pytest.approx([0.4, 0.6])
+    steps = part(work(), 0, 1)
+    next(steps)
+    steps.close()
+    assert len(closed) == 2
+
+
+class Window:
+    """A window's part in a modal operator: it counts timers and shows the status."""
+
+    def __init__(self, bpy):
+        self.scene, self.window, self.workspace = bpy.context.scene, object(), self
+        self.window_manager, self.windows, self.timers, self.status = self, [], [], ""
+
+    def event_timer_add(self, seconds, window):
+        self.timers.append(seconds)
+        return seconds
+
+    def event_timer_remove(self, timer):
+        self.timers.remove(timer)
+
+    def modal_handler_add(self, operator):
+        pass
+
+    def status_text_set(self, text):
+        self.status = text
+
+
+TIMER, ESC, CLICK = (SimpleNamespace(type=kind, value="PRESS") for kind in ("TIMER", "ESC", "LEFTMOUSE"))
+
+
+@pytest.fixture
+def operator(addon, monkeypatch):
+    """An operator that reads in steps, works, and builds in steps, in what it takes for a window; `told` is what it says."""
+    from poselift.operators import modal, session
+
+    class Operator(modal.JobOperator):
+        parts = (0.5, 0.75)
+        did, told, slow = [], [], True
+
+        def report(self, _level, text):
+            self.told.append(text)
+
+        def steps(self, name, result):
+            self.did.append(name)
+            try:
+                for share in (0.5, 1.0):
+                    while self.slow and share == 1.0:  # until the test lets it go on
+                        yield None
+                    yield share
+                self.did.append(f"{name} ended")
+                return result
+            finally:
+                self.did.append(f"{name} closed")
+
+        def prepare(self, _context):
+            return self.steps("read", lambda progress: progress(1.0, "work") or "text")
+
+        def take(self, _context, result):
+            return self.steps("build", result)
+
+    for values in (Operator.did, Operator.told):
+        values.clear()
+    monkeypatch.setattr(modal, "bpy", SimpleNamespace(app=SimpleNamespace(background=False), context=addon.context))
+    yield Operator()
+    session.finish()
+
+
+def test_reading_working_and_building_are_one_progress_and_the_window_gets_its_events(addon, operator):
+    from poselift.operators import session
+
+    window = Window(addon)
+    assert operator.invoke(window, TIMER) == {"RUNNING_MODAL"}
+    job = session.running()
+    operator.slow = True
+    assert operator.modal(window, TIMER) == {"RUNNING_MODAL"}
+    assert job.progress == (0.25, "read")
+    assert "read, 25%" in window.status
+    assert operator.modal(window, CLICK) == {"RUNNING_MODAL"}  # in steps, nobody else changes the scene
+    other = type(operator)()
+    assert other.invoke(window, TIMER) == {"CANCELLED"}
+    assert "is running" in operator.told[-1]
+    operator.slow = False
+    assert operator.modal(window, TIMER) == {"RUNNING_MODAL"}
+    assert job.begun
+    assert operator.modal(window, CLICK) == {"PASS_THROUGH"}
+    job.wait(10)
+    assert job.progress == (0.75, "work")
+    operator.slow = True
+    assert operator.modal(window, TIMER) == {"RUNNING_MODAL"}
+    assert operator.modal(window, TIMER) == {"RUNNING_MODAL"}
+    assert job.progress == (0.875, "build")
+    operator.slow = False
+    assert operator.modal(window, TIMER) == {"FINISHED"}
+    assert operator.told[-1] == "text"
+    assert (window.timers, window.status, session.running()) == ([], None, None)
+
+
+@pytest.mark.parametrize("during", ["read", "build"])
+@pytest.mark.parametrize("how", ["esc", "quit"])
+def test_stopped_in_its_steps_an_operator_undoes_them(addon, operator, during, how):
+    from poselift.operators import session
+
+    window = Window(addon)
+    operator.slow = during == "read"
+    operator.invoke(window, TIMER)
+    operator.modal(window, TIMER)
+    if during == "build":
+        session.running().wait(10)
+        operator.slow = True
+        operator.modal(window, TIMER)
+        operator.modal(window, TIMER)
+    assert f"{during} closed" not in operator.did
+    if how == "esc":
+        assert operator.modal(window, ESC) == {"CANCELLED"}
+        assert operator.told == ["Cancelled; nothing was changed."]
+    else:
+        operator.cancel(window)
+    assert operator.did[-1] == f"{during} closed"
+    assert f"{during} ended" not in operator.did
+    assert (window.timers, session.running()) == ([], None)
+
+
 def test_a_job_that_ends_in_another_scene_builds_in_its_own(addon):
     from poselift.core.errors import SettingsError
     from poselift.scene.state import in_scene, mark_of

@@ -10,6 +10,7 @@ import bpy
 from ..operators import session
 from ..operators.languages import told
 from ..operators.terminal import clock
+from ..operators.train import running
 from .text import lines
 
 
@@ -23,5 +24,6 @@ def draw_progress(context: bpy.types.Context, layout: Any) -> bool:
     if job.left is not None and not job.cancelling:
         text = told(f"{text}, {clock(job.left)} left")
     layout.progress(factor=share, text=text)
-    lines(context, layout, "Esc stops it and changes nothing")
+    training = running() is not None
+    lines(context, layout, "Esc stops it and keeps a checkpoint" if training else "Esc stops it and changes nothing")
     return True

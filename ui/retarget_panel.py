@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from ..core.rig.roles import REQUIRED
+from ..operators import session
 from ..operators.languages import told
 from ..operators.retarget import (
     POSELIFT_OT_load_bone_map,
@@ -16,6 +17,7 @@ from ..operators.retarget import (
     POSELIFT_OT_save_bone_map,
 )
 from ..operators.retarget_settings import retarget_settings_of
+from .progress import draw_progress
 from .sidebar import SidebarPanel, properties
 from .text import lines
 
@@ -58,6 +60,7 @@ class POSELIFT_PT_retarget(SidebarPanel, bpy.types.Panel):
         settings = retarget_settings_of(context)
         layout = properties(self)
         column = layout.column()
+        column.enabled = session.running() is None
         column.prop(settings, "source", icon="ARMATURE_DATA")
         column.prop(settings, "target", icon="ARMATURE_DATA")
         column.prop(settings, "family")
@@ -68,6 +71,7 @@ class POSELIFT_PT_retarget(SidebarPanel, bpy.types.Panel):
         if len(settings.bones):
             layout.template_list("POSELIFT_UL_bones", "", settings, "bones", settings, "bone_index", rows=5, maxrows=12)
         options = layout.column()
+        options.enabled = session.running() is None
         options.prop(settings, "pin_feet")
         options.prop(settings, "root_motion")
         scale = options.row(heading="Path Scale")
@@ -76,9 +80,10 @@ class POSELIFT_PT_retarget(SidebarPanel, bpy.types.Panel):
         value.active = settings.use_scale
         value.prop(settings, "scale", text="")
         options.prop(settings, "thin")
-        large = layout.row()
-        large.scale_y = 1.5
-        large.operator(POSELIFT_OT_retarget.bl_idname, icon="CON_ARMATURE")
+        if not draw_progress(context, layout):
+            large = layout.row()
+            large.scale_y = 1.5
+            large.operator(POSELIFT_OT_retarget.bl_idname, icon="CON_ARMATURE")
         for note in filter(None, settings.result.split("\n")):
             lines(context, layout, note, "INFO")
 

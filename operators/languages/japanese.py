@@ -494,4 +494,16 @@ MESSAGES: dict[str, str] = {
     "Render Preview": "プレビューをレンダリング",
     "Render the lifted figures over the footage, or over the keypoints where there is none, as a movie": "リフトした人物を映像 (ない場合はキーポイント) に重ねて動画としてレンダリングします",
     "the scene has {} frames a second, the keypoints {}: its frames were taken for the footage's one by one; give the scene the footage's rate, or check that of the keypoints.": "シーンは毎秒 {} フレーム、キーポイントは {} です。シーンのフレームは映像のフレームと 1 対 1 とみなされました。シーンのレートを映像に合わせるか、キーポイントのレートを確認してください。",
+    # Retargeting beside the window.
+    "Esc stops it and keeps a checkpoint": "Esc で停止し、チェックポイントを残します",
+    "key": "キーの作成",
+    "retarget": "リターゲット",
+    "the object that this was for has been removed; nothing was changed.": "対象のオブジェクトが削除されました。何も変更されていません。",
+    "its bones were changed meanwhile; retarget again.": "その間にボーンが変更されました。もう一度リターゲットしてください。",
+    "keys can be thinned only where Blender has a window; leave them as they are.": "キーの間引きには Blender のウィンドウが必要です。キーはそのままにしてください。",
+    "'{}' of {} was {} and is keyed as {}, so that FK keys count.": "{1} の '{0}' は {2} でした。FK のキーが効くように {3} をキーにしました。",
+    "the Action '{}' was taken off and is kept in the file.": "アクション '{}' を外しました。ファイルには残っています。",
+    "rotation is locked and was left as it is: {}.": "回転がロックされているため変更していません: {}。",
+    "rotation about {} is locked, and that part was left out: {}.": "{} 軸の回転がロックされているため、その分を除きました: {}。",
+    "{} is locked and was left as it is: {}.": "{} はロックされているため変更していません: {}。",
 }

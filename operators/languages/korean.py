@@ -494,4 +494,16 @@ MESSAGES: dict[str, str] = {
     "Render Preview": "미리보기 렌더링",
     "Render the lifted figures over the footage, or over the keypoints where there is none, as a movie": "리프트한 인물을 영상(없으면 키포인트) 위에 겹쳐 동영상으로 렌더링합니다",
     "the scene has {} frames a second, the keypoints {}: its frames were taken for the footage's one by one; give the scene the footage's rate, or check that of the keypoints.": "씬은 초당 {} 프레임, 키포인트는 {}입니다. 씬의 프레임을 영상의 프레임과 하나씩 대응시켰습니다. 씬의 속도를 영상에 맞추거나 키포인트의 속도를 확인하세요.",
+    # Retargeting beside the window.
+    "Esc stops it and keeps a checkpoint": "Esc를 누르면 중지되고 체크포인트가 남습니다",
+    "key": "키 생성",
+    "retarget": "리타깃",
+    "the object that this was for has been removed; nothing was changed.": "대상 오브젝트가 제거되었습니다. 아무것도 바뀌지 않았습니다.",
+    "its bones were changed meanwhile; retarget again.": "그동안 뼈가 변경되었습니다. 다시 리타깃하세요.",
+    "keys can be thinned only where Blender has a window; leave them as they are.": "키를 솎으려면 Blender 창이 필요합니다. 키를 그대로 두세요.",
+    "'{}' of {} was {} and is keyed as {}, so that FK keys count.": "{1}의 '{0}' 값은 {2}였고, FK 키가 적용되도록 {3}(으)로 키를 넣었습니다.",
+    "the Action '{}' was taken off and is kept in the file.": "액션 '{}'을(를) 분리했습니다. 파일에는 남아 있습니다.",
+    "rotation is locked and was left as it is: {}.": "회전이 잠겨 있어 그대로 두었습니다: {}.",
+    "rotation about {} is locked, and that part was left out: {}.": "{} 축 회전이 잠겨 있어 그 부분을 뺐습니다: {}.",
+    "{} is locked and was left as it is: {}.": "{}이(가) 잠겨 있어 그대로 두었습니다: {}.",
 }
