@@ -11,25 +11,21 @@ import bpy
 
 
 def new_action(owner: bpy.types.Object, name: str) -> tuple[bpy.types.Action, Any]:
-    """Make a new Action, assign it to `owner` and return it with its channels.
+    """Make a new Action for `owner` and return it with its channels; it is not assigned yet, so that nothing plays it.
 
     The channels have `fcurves` and `groups`: a channelbag of the owner's own slot where actions are layered (Blender 4.4
     and later; `Action.fcurves` is gone in 5.0), the action itself before.
     """
     action = bpy.data.actions.new(name)
-    animation = owner.animation_data or owner.animation_data_create()
-    animation.action = action
     if not hasattr(action, "slots"):
         return action, action
     slot = action.slots.new(id_type=owner.id_type, name=owner.name)
     strip: Any = action.layers.new("Layer").strips.new(type="KEYFRAME")
-    channels = strip.channelbag(slot, ensure=True)
-    animation.action_slot = slot
-    return action, channels
+    return action, strip.channelbag(slot, ensure=True)
 
 
 def assign_action(owner: bpy.types.Object, action: bpy.types.Action | None) -> None:
-    """Give an object an action that was made for another one of its kind, or none."""
+    """Give an object an action that was made for it or another one of its kind, or none."""
     animation: Any = owner.animation_data or owner.animation_data_create()
     animation.action = action
     if action is not None and hasattr(action, "slots") and len(action.slots):

@@ -76,6 +76,7 @@ def _thinned(curves: list[Keys], margins: list[float]) -> Steps[list[Keys]]:
     work = [max(1, -(-count_of(keys) // PIECE)) for keys in curves]
     found: list[Keys] = []
     with Bench() as bench:
+        yield 0.0
         for number, (keys, margin) in enumerate(zip(curves, margins, strict=True)):
             if margin > 0:
                 done, size = sum(work[:number]) / sum(work), work[number] / sum(work)

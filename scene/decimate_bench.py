@@ -71,6 +71,7 @@ class Bench:
         self._owner = bpy.data.objects.new(NAME, None)
         self._scene.collection.objects.link(self._owner)
         self._action, channels = compat.new_action(self._owner, NAME)
+        compat.assign_action(self._owner, self._action)
         self._curve: bpy.types.FCurve = channels.fcurves.new("location", index=0)
         return self
 

@@ -49,7 +49,10 @@ def key_channels(
 def key_steps(
     owner: bpy.types.Object, name: str, channels: Sequence[Channel], frames: NDArray[np.floating]
 ) -> Steps[bpy.types.Action]:
-    """Do what `key_channels` does, with a pause after every channel."""
+    """Do what `key_channels` does, with a pause after every channel.
+
+    The Action is the owner's in the end: until then, a window that is drawn need not evaluate it again and again.
+    """
     action, bag = compat.new_action(owner, name)
     groups: dict[str, bpy.types.ActionGroup] = {}
     kinds: Any = bpy.types.Keyframe.bl_rna.properties["interpolation"]
@@ -70,6 +73,7 @@ def key_steps(
             curve.keyframe_points.foreach_set("interpolation", linear[:count])
             curve.update()
         yield number / len(channels)
+    compat.assign_action(owner, action)
     return action
 
 
