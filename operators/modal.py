@@ -2,6 +2,7 @@
 """Long work that does not freeze the window: a job beside it, progress in the status bar and the panel, Esc to stop."""
 
 # No postponed annotations here, as in the other files with operators.
+import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 TICK = 0.1
 """Seconds between looks at the running work."""
-STEP = 0.03
-"""Seconds that steps on the main thread take from the window at a time."""
+STEP, LONGEST = 0.03, 0.07
+"""Seconds that steps on the main thread take from the window at a time: as many as drawing it takes, between these two."""
 PAUSE = 0.005
 """Seconds between them, in which the window is drawn."""
 BUSY = "Something is running; wait for it, or press Esc to stop it"
@@ -46,6 +47,7 @@ class JobOperator:
     _timer: bpy.types.Timer | None = None
     _scene: int | None = None
     _steps: Steps[Any] | None = None
+    _stepped = 0.0
 
     def prepare(self, context: bpy.types.Context) -> Work | Steps[Work]:
         """Return the work, from what the scene says now, at once or in steps, which read it. Raises `PoseliftError`."""
@@ -121,7 +123,9 @@ class JobOperator:
             if stop:
                 steps.close()  # which undoes them
                 raise CancelledError("Cancelled; nothing was changed.")
-            done = advance(steps, STEP, lambda share: self._tell(job, share))
+            drawing = time.perf_counter() - self._stepped
+            done = advance(steps, min(max(STEP, drawing), LONGEST), lambda share: self._tell(job, share))
+            self._stepped = time.perf_counter()
         except Exception as error:  # as above
             self._leave(context)
             return self.failed(context, error)

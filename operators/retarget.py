@@ -135,11 +135,12 @@ class POSELIFT_OT_retarget(JobOperator, bpy.types.Operator):
         """Read source and target; the work is the transfer between them."""
         settings, target = retarget_settings_of(context), target_of(context)
         source, how = settings.source, _to_scene(context, settings)
-        self.parts = PARTS[bool(how.tolerance), retarget.plays_by_curves(source)]
+        quick = retarget.plays_by_curves(source)
+        self.parts, share = PARTS[bool(how.tolerance), quick], 0.5 if quick else 0.05
         listed = len(settings.bones) > 0 and target is not None and settings.mapped == target.name
         bones = map_in_list(settings) if listed else None
-        of_target = yield from part(retarget.target_steps(target, bones, how), 0, 0.1)
-        of_source = yield from part(retarget.source_steps(source), 0.1, 1)
+        of_target = yield from part(retarget.target_steps(target, bones, how), 0, share)
+        of_source = yield from part(retarget.source_steps(source), share, 1)
         mark = mark_of(target)
 
         def work(progress: Progress) -> Transferred:

@@ -30,7 +30,7 @@ import numpy as np
 LIMIT = 100.0
 """Milliseconds that the window may stand still."""
 STAGES = ("idle", "read", "lift", "retarget", "onto rig", "from rig", "thin")
-"""What can be measured; 'onto rig' is Rigify's generated rig, 'from rig' steps through the scene, because of its constraints."""
+"""What can be measured; 'onto rig' is Rigify's generated rig, 'from rig' steps through the scene, for its constraints."""
 DEFAULT = ("idle", "read", "lift", "retarget", "onto rig")
 IDLE = 200
 """Redraws of the window that does nothing else."""
