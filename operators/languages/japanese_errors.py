@@ -414,11 +414,7 @@ MESSAGES: dict[str, str] = {
     "the motion has no frames.": "モーションにフレームがありません。",
     "{}, so the scene was stepped through frame by frame.": "{}ため、シーンを 1 フレームずつ評価しました。",
     "nothing could be keyed: every channel is locked or keeps still; unlock the bones.": "キーを打てませんでした。すべてのチャンネルがロックされているか動きません。ボーンのロックを解除してください。",
-    "'{}' of '{}' was {} and is keyed as {}, so that FK keys count.": "FK のキーが効くように、'{1}' の '{0}' を {2} から {3} にしてキーを打ちました。",
     "the Action '{}' was taken off and is kept in the file.": "アクション '{}' を外しました。ファイルには残っています。",
-    "'{}' has its rotation locked and was left as it is.": "'{}' は回転がロックされているため、そのままにしました。",
-    "'{}' has {} {} locked; left as it is.": "'{}' は {} {} がロックされているため、そのままにしました。",
-    "'{}' has its rotation about {} locked; that part was left out.": "'{}' は {} 軸の回転がロックされているため、その分を除きました。",
     "'{}' is connected to its parent, so it cannot travel; the character stays in place.": "'{}' は親に接続されているため移動できません。キャラクターはその場に留まります。",
     "no armature is chosen; select the character's armature.": "アーマチュアが選ばれていません。キャラクターのアーマチュアを選択してください。",
     "it is linked from another file; make a library override of it first (Object > Library Override > Make).": "別のファイルからリンクされています。先にライブラリオーバーライドを作成してください (オブジェクト > ライブラリオーバーライド > 作成)。",
@@ -493,4 +489,5 @@ MESSAGES: dict[str, str] = {
     "person {}": "人物 {}",
     "image {}": "画像 {}",
     "entry {}": "{} 番目の項目",
+    "which way is up is uncertain, as the body is not upright for long: look at the floor. A calibration that says how the camera stands, or the scene's own camera, tells it.": "体がまっすぐ立っている時間が短いため、どちらが上か不確かです。床を確認してください。カメラの向きを含むキャリブレーションか、シーンのカメラを使えば決まります。",
 }

@@ -414,11 +414,7 @@ MESSAGES: dict[str, str] = {
     "the motion has no frames.": "모션에 프레임이 없습니다.",
     "{}, so the scene was stepped through frame by frame.": "{} (씬을 한 프레임씩 평가했습니다).",
     "nothing could be keyed: every channel is locked or keeps still; unlock the bones.": "키를 넣지 못했습니다. 모든 채널이 잠겼거나 움직이지 않습니다. 본의 잠금을 푸세요.",
-    "'{}' of '{}' was {} and is keyed as {}, so that FK keys count.": "FK 키가 적용되도록 '{1}'의 '{0}'을(를) {2}에서 {3}(으)로 키를 넣었습니다.",
     "the Action '{}' was taken off and is kept in the file.": "액션 '{}'을(를) 해제했습니다. 파일에는 남아 있습니다.",
-    "'{}' has its rotation locked and was left as it is.": "'{}'은(는) 회전이 잠겨 있어 그대로 두었습니다.",
-    "'{}' has {} {} locked; left as it is.": "'{}'은(는) {} {}이(가) 잠겨 있어 그대로 두었습니다.",
-    "'{}' has its rotation about {} locked; that part was left out.": "'{}'은(는) {} 축 회전이 잠겨 있어 그 부분을 뺐습니다.",
     "'{}' is connected to its parent, so it cannot travel; the character stays in place.": "'{}'은(는) 부모에 연결되어 있어 이동할 수 없습니다. 캐릭터는 제자리에 머뭅니다.",
     "no armature is chosen; select the character's armature.": "아마튜어가 선택되지 않았습니다. 캐릭터의 아마튜어를 선택하세요.",
     "it is linked from another file; make a library override of it first (Object > Library Override > Make).": "다른 파일에서 연결되었습니다. 먼저 라이브러리 오버라이드를 만드세요(오브젝트 > 라이브러리 오버라이드 > 만들기).",
@@ -493,4 +489,5 @@ MESSAGES: dict[str, str] = {
     "person {}": "인물 {}",
     "image {}": "이미지 {}",
     "entry {}": "{}번째 항목",
+    "which way is up is uncertain, as the body is not upright for long: look at the floor. A calibration that says how the camera stands, or the scene's own camera, tells it.": "몸이 똑바로 선 시간이 짧아 어느 쪽이 위인지 확실하지 않습니다. 바닥을 확인하세요. 카메라 방향이 담긴 캘리브레이션이나 씬의 카메라를 쓰면 정해집니다.",
 }
