@@ -16,7 +16,6 @@ MESSAGES: dict[str, str] = {
     "{} names none of these keypoints; import the keypoints it is for.": "{} にはこれらのキーポイントの名前がありません。対応するキーポイントをインポートしてください。",
     "A long clip: change the settings in the tab, then click Solve Again": "長いクリップです。タブで設定を変え、「再解析」をクリックしてください",
     "something of Poselift's is running; wait for it, or press Esc to stop it.": "Poselift の処理が実行中です。完了を待つか、Esc で停止してください。",
-    "A lift is running; wait for it, or press Esc to stop it": "処理が実行中です。完了を待つか、Esc で停止してください",
     "Mark whom to lift in the list of people": "人物リストでリフトする人物を選んでください",
     "PyTorch is missing; the tab installs it": "PyTorch がありません。タブからインストールできます",
     "Lift first; what the last lift made is not in this scene": "先にリフトしてください。前回リフトしたものがこのシーンにありません",

@@ -16,7 +16,6 @@ MESSAGES: dict[str, str] = {
     "{} names none of these keypoints; import the keypoints it is for.": "{} 파일에 이 키포인트의 이름이 없습니다. 해당하는 키포인트를 가져오세요.",
     "A long clip: change the settings in the tab, then click Solve Again": "긴 클립입니다. 탭에서 설정을 바꾼 뒤 '다시 해석'을 클릭하세요",
     "something of Poselift's is running; wait for it, or press Esc to stop it.": "Poselift 작업이 실행 중입니다. 기다리거나 Esc를 눌러 중지하세요.",
-    "A lift is running; wait for it, or press Esc to stop it": "작업이 실행 중입니다. 기다리거나 Esc를 눌러 중지하세요",
     "Mark whom to lift in the list of people": "인물 목록에서 리프트할 사람을 체크하세요",
     "PyTorch is missing; the tab installs it": "PyTorch가 없습니다. 탭에서 설치할 수 있습니다",
     "Lift first; what the last lift made is not in this scene": "먼저 리프트하세요. 지난 리프트의 결과가 이 씬에 없습니다",
