@@ -11,7 +11,7 @@ from bpy_extras.io_utils import ExportHelper
 from ..core.errors import PoseliftError
 from ..scene import export, files
 from .languages import told
-from .reports import cancelled, tell
+from .reports import allowed, cancelled, tell
 from .retarget_settings import target_of
 
 if TYPE_CHECKING:
@@ -61,9 +61,7 @@ class POSELIFT_OT_export(bpy.types.Operator, ExportHelper):
             reason = "Select an armature, or a mesh that one deforms"
         elif armature.animation_data is None or armature.animation_data.action is None:
             reason = "The active armature has no motion: lift or retarget first"
-        if reason:
-            cls.poll_message_set(told(reason))
-        return not reason
+        return allowed(cls, reason)
 
     @classmethod
     def description(cls, _context: bpy.types.Context, properties: Any) -> str:

@@ -21,8 +21,8 @@ from ..scene.steps import Steps
 from . import session
 from .camera_options import Given
 from .footage import given_in
-from .languages import told
 from .modal import BUSY, JobOperator
+from .reports import allowed
 from .settings import (
     CHEAP,
     PoseliftSettings,
@@ -97,10 +97,7 @@ class POSELIFT_OT_lift(LiftOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Say what is missing where a lift cannot start."""
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(told(reason))
-        return not reason
+        return allowed(cls, why_not(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> "set[OperatorReturnItems]":
         """Lift with the panel's settings, beside the window."""
@@ -148,9 +145,7 @@ class POSELIFT_OT_solve_again(LiftOperator, bpy.types.Operator):
         reason = why_not(context)
         if not reason and not made_by(settings_of(context).lift_id):
             reason = "Lift first; what the last lift made is not in this scene"
-        if reason:
-            cls.poll_message_set(told(reason))
-        return not reason
+        return allowed(cls, reason)
 
     def placed(self, settings: PoseliftSettings, built: list[build.Built]) -> None:
         """Give the new motion to the objects of the last lift."""
@@ -196,7 +191,8 @@ def prepare(settings: PoseliftSettings, given: Given) -> Callable[[Progress], se
     if kept is not None and given.scene is not None:
         options = given.placed(choose(kept, people)[0], options)
     look = armature_settings(settings)
-    made_of = lift_recipe(settings, options, given)
+    # All that decides what the networks say of the scene's source.
+    made_of = (key, tuple(people), tuple(recipe.joints.items()), lift_part(options), given, weights_of(options))
 
     def work(progress: Progress) -> session.Lifted:
         tracks, start = kept, 0.0
@@ -224,18 +220,10 @@ def prepare(settings: PoseliftSettings, given: Given) -> Callable[[Progress], se
     return work
 
 
-def lift_recipe(settings: PoseliftSettings, options: LiftSettings, given: Given) -> Hashable:
-    """Return all that decides what the networks say of the scene's source. Raises `WeightsError`."""
-    recipe = recipe_of(settings)
-    weights = find(options.weights)
-    return (
-        settings.session_key,
-        tuple(people_of(settings)),
-        tuple(recipe.joints.items()),
-        lift_part(options),
-        given,
-        (weights, weights.stat().st_mtime_ns),
-    )
+def weights_of(options: LiftSettings) -> Hashable:
+    """Return which weights a lift takes, another file of the same name being others. Raises `WeightsError`."""
+    path = find(options.weights)
+    return path, path.stat().st_mtime_ns
 
 
 def armature_settings(settings: PoseliftSettings) -> build.BuildSettings:

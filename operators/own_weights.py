@@ -11,6 +11,7 @@ from ..core.errors import OutputError, PoseliftError, WeightsError
 from ..core.lifter import weights
 from . import session, weights_place
 from .languages import told
+from .modal import BUSY
 from .reports import cancelled, tell
 from .settings import settings_of
 from .training_settings import training_settings_of
@@ -87,7 +88,7 @@ class POSELIFT_OT_delete_weights(bpy.types.Operator):
         """Be there where nothing runs that could need them."""
         if session.running() is None:
             return True
-        cls.poll_message_set(told("Something is running; wait for it, or press Esc to stop it"))
+        cls.poll_message_set(told(BUSY))
         return False
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> "set[OperatorReturnItems]":

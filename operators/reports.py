@@ -18,6 +18,13 @@ def tell(operator: Any, level: str, text: str) -> None:
     operator.report({level}, told(text))
 
 
+def allowed(operator: Any, reason: str) -> bool:
+    """Return whether an operator's class can run now; where it cannot, its button tells the reason."""
+    if reason:
+        operator.poll_message_set(told(reason))
+    return not reason
+
+
 def cancelled(operator: Any, error: Exception) -> set[OperatorReturnItems]:
     """Tell what went wrong, and return that the operator is cancelled.
 

@@ -9,6 +9,7 @@ import bpy
 from ..core.rig.families import FAMILIES
 from ..core.rig.mapping import AUTO, BY_STRUCTURE, BoneMap
 from ..core.rig.roles import REQUIRED
+from .settings import thin_property
 
 FAMILY_ITEMS = (
     (AUTO, "Automatic", "By names, of whatever family; by the rig's shape where they say too little"),
@@ -61,13 +62,7 @@ class PoseliftRetargetSettings(bpy.types.PropertyGroup):
     )
     use_scale: bpy.props.BoolProperty(name="Known Scale", description="Set the scale of the path; otherwise legs are compared")
     scale: bpy.props.FloatProperty(name="Path Scale", description="Scale of the root's path", default=1.0, min=0.01, max=100.0)
-    thin: bpy.props.FloatProperty(
-        name="Thin Keys (mm)",
-        description="Thin keys so that no joint moves by more; 0 keeps all",
-        default=0.0,
-        min=0.0,
-        max=100.0,
-    )
+    thin: thin_property()
     result: bpy.props.StringProperty(name="Result", description="What the last retargeting says, line by line")
 
 

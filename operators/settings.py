@@ -108,6 +108,17 @@ def device_property() -> Any:
     return bpy.props.EnumProperty(name="Device", description="Where to compute", items=DEVICES, default="auto")
 
 
+def thin_property() -> Any:
+    """Return the property of how far thinned keys may move a joint, which lifting and retargeting have."""
+    return bpy.props.FloatProperty(
+        name="Thin Keys (mm)",
+        description="Thin keys so that no joint moves by more; 0 keeps all",
+        default=0.0,
+        min=0.0,
+        max=100.0,
+    )
+
+
 class PoseliftSettings(bpy.types.PropertyGroup):
     """The panel's settings and what was imported; one per scene, saved with the file.
 
@@ -210,13 +221,7 @@ class PoseliftSettings(bpy.types.PropertyGroup):
     bone_names: bpy.props.EnumProperty(
         name="Bone Names", description="The family that bones are named after", items=NAMING_ITEMS, default="plain"
     )
-    thin: bpy.props.FloatProperty(
-        name="Thin Keys (mm)",
-        description="Thin keys so that no joint moves by more; 0 keeps all",
-        default=0.0,
-        min=0.0,
-        max=100.0,
-    )
+    thin: thin_property()
     lift_id: bpy.props.StringProperty(
         name="Last Lift", description="Mark of what the last lift made, by which it is found again", options={"HIDDEN"}
     )

@@ -20,9 +20,8 @@ from ..core.errors import SettingsError
 from ..core.lifter.device import has_torch
 from ..scene.jobs import Progress
 from . import session, torch_place
-from .languages import told
 from .modal import JobOperator
-from .reports import tell
+from .reports import allowed, tell
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -54,10 +53,7 @@ class POSELIFT_OT_install_torch(JobOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         """Say why PyTorch cannot be installed now."""
-        reason = why_not()
-        if reason:
-            cls.poll_message_set(told(reason))
-        return not reason
+        return allowed(cls, why_not())
 
     def prepare(self, context: bpy.types.Context) -> Callable[[Progress], Path]:
         """Return the work: download and unpack. Raises `SettingsError` where that is not allowed or cannot be."""

@@ -13,9 +13,8 @@ import bpy
 from ..core.lifter.device import describe_devices, has_torch, load_torch
 from ..scene.jobs import Progress
 from . import session, torch_place
-from .languages import told
-from .modal import JobOperator
-from .reports import tell
+from .modal import BUSY, JobOperator
+from .reports import allowed, tell
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -25,7 +24,6 @@ _devices: list[str] = []
 
 def where_from() -> str:
     """Return the version of the PyTorch that would be imported, and its folder."""
-
     spec = importlib.util.find_spec("torch")
     folder = Path(spec.origin).parent.parent if spec and spec.origin else Path()
     found = metadata.distributions(name="torch", path=[str(folder)])
@@ -49,10 +47,8 @@ class POSELIFT_OT_find_devices(JobOperator, bpy.types.Operator):
         """Say what is missing."""
         reason = "" if has_torch() else "PyTorch is missing"
         if not reason and session.running() is not None:
-            reason = "A lift is running; wait for it, or press Esc to stop it"
-        if reason:
-            cls.poll_message_set(told(reason))
-        return not reason
+            reason = BUSY
+        return allowed(cls, reason)
 
     def prepare(self, _context: bpy.types.Context) -> Callable[[Progress], list[str]]:
         """Return the work: import PyTorch and ask it."""

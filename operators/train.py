@@ -25,8 +25,8 @@ from ..scene.jobs import Progress
 from . import session, weights_place
 from .batch import worker_command
 from .footage import given_in
-from .languages import told
 from .modal import BUSY, JobOperator
+from .reports import allowed
 from .settings import people_of, settings_of, to_core
 from .source import kept_tracks, recipe_of, tracks_of
 from .training_run import Run
@@ -55,10 +55,7 @@ class POSELIFT_OT_train(JobOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Say what is missing where training cannot start."""
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(told(reason))
-        return not reason
+        return allowed(cls, why_not(context))
 
     def prepare(self, context: bpy.types.Context) -> Callable[[Progress], dict[str, Any]]:
         """Return the work: write the imported clip aside, train, and remove it again."""

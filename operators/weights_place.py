@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import bpy
 
 from .. import __package__ as package
 from ..core.errors import OutputError
 from ..core.lifter import weights
+from .defaults import preferences
 
 
 def activate() -> Path | None:
@@ -18,7 +18,7 @@ def activate() -> Path | None:
 
     Never the extension's own folder, which an update empties.
     """
-    named = getattr(_preferences(), "weights_folder", "")
+    named = getattr(preferences(), "weights_folder", "")
     weights.use_folder(Path(bpy.path.abspath(named)) if named else _of_the_extension())
     return weights.own_folder()
 
@@ -38,14 +38,14 @@ def folder() -> Path:
 def chosen(name: str = "") -> str:
     """Return the name of the weights to use: those of a scene, for none the preferences' choice, and else Poselift's."""
     activate()
-    return name or getattr(_preferences(), "default_weights", "") or weights.DEFAULT
+    return name or getattr(preferences(), "default_weights", "") or weights.DEFAULT
 
 
 def prefer(name: str) -> None:
     """Have scenes that name no weights use these; Poselift's where the name is empty."""
-    preferences = _preferences()
-    if preferences is not None:
-        preferences.default_weights = name
+    usual = preferences()
+    if usual is not None:
+        usual.default_weights = name
 
 
 def _of_the_extension() -> Path | None:
@@ -53,9 +53,3 @@ def _of_the_extension() -> Path | None:
         return Path(bpy.utils.extension_path_user(str(package), path="weights"))
     except (ValueError, AttributeError):  # Poselift runs as no extension
         return None
-
-
-def _preferences() -> Any:
-    context: Any = bpy.context
-    addon = context.preferences.addons.get(str(package)) if context.preferences else None
-    return addon.preferences if addon is not None else None

@@ -18,25 +18,14 @@ from ..operators.retarget import (
 )
 from ..operators.retarget_settings import retarget_settings_of
 from .progress import draw_progress
-from .sidebar import SidebarPanel, properties
+from .sidebar import RowList, SidebarPanel, properties
 from .text import lines
 
 
-class POSELIFT_UL_bones(bpy.types.UIList):
+class POSELIFT_UL_bones(RowList, bpy.types.UIList):
     """The roles of a body and the bones that play them"""
 
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        _data: Any,
-        item: Any,
-        _icon: int | None,
-        _active_data: Any,
-        _active_property: str | None,
-        _index: int | None = 0,
-        _flag: int | None = 0,
-    ) -> None:
+    def draw_row(self, context: bpy.types.Context, layout: Any, item: Any) -> None:
         """Draw one role, its bone to be chosen from the target's."""
         row = layout.split(factor=0.42, align=True)
         needed = item.name in REQUIRED and not item.bone

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import bpy
+
 TAB = "Poselift"
 
 
@@ -14,6 +16,29 @@ class SidebarPanel:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = TAB
+
+
+class RowList:
+    """A list whose items are drawn by `draw_row`."""
+
+    def draw_row(self, context: bpy.types.Context, layout: Any, item: Any) -> None:
+        """Draw one item."""
+        raise NotImplementedError
+
+    def draw_item(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        _data: Any,
+        item: Any,
+        _icon: int | None,
+        _active_data: Any,
+        _active_property: str | None,
+        _index: int | None = 0,
+        _flag: int | None = 0,
+    ) -> None:
+        """Draw one item; Blender counts the arguments."""
+        self.draw_row(context, layout, item)
 
 
 def properties(panel: Any) -> Any:

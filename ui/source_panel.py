@@ -18,28 +18,17 @@ from ..operators.people import POSELIFT_OT_mark_people, POSELIFT_OT_stitch_peopl
 from ..operators.settings import PoseliftSettings, settings_of
 from ..operators.source import kept_tracks
 from ..scene.preview import icon_of
-from .sidebar import SidebarPanel, properties
+from .sidebar import RowList, SidebarPanel, properties
 from .text import lines
 
 PREVIEW_SCALE = 9.0
 """Times the height of a button."""
 
 
-class POSELIFT_UL_people(bpy.types.UIList):
+class POSELIFT_UL_people(RowList, bpy.types.UIList):
     """The people of the imported clip"""
 
-    def draw_item(
-        self,
-        _context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        _data: Any,
-        item: Any,
-        _icon: int | None,
-        _active_data: Any,
-        _active_property: str | None,
-        _index: int | None = 0,
-        _flag: int | None = 0,
-    ) -> None:
+    def draw_row(self, _context: bpy.types.Context, layout: Any, item: Any) -> None:
         """Draw one person: whether to lift, the name, how much of the clip, how large, how sure."""
         row = layout.row(align=True)
         row.prop(item, "use", text="")
@@ -50,21 +39,10 @@ class POSELIFT_UL_people(bpy.types.UIList):
             cell.label(text=text, translate=False)
 
 
-class POSELIFT_UL_joints(bpy.types.UIList):
+class POSELIFT_UL_joints(RowList, bpy.types.UIList):
     """The keypoints of the imported clip and what they stand for"""
 
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        _data: Any,
-        item: Any,
-        _icon: int | None,
-        _active_data: Any,
-        _active_property: str | None,
-        _index: int | None = 0,
-        _flag: int | None = 0,
-    ) -> None:
+    def draw_row(self, context: bpy.types.Context, layout: Any, item: Any) -> None:
         """Draw one keypoint and a field for its joint."""
         row = layout.row(align=True)
         row.label(text=item.name, translate=False)

@@ -10,10 +10,8 @@ import bpy
 from ..core.lifter.history import History
 from ..core.plotting import draw_curves
 from ..operators import session, weights_place
-from ..operators.languages import told
 from ..operators.own_weights import POSELIFT_OT_delete_weights, POSELIFT_OT_show_weights, POSELIFT_OT_use_weights, names_in
 from ..operators.settings import settings_of
-from ..operators.terminal import clock
 from ..operators.train import (
     POSELIFT_OT_add_training_clips,
     POSELIFT_OT_remove_training_clip,
@@ -24,7 +22,8 @@ from ..operators.train import (
 from ..operators.training_results import result_of
 from ..operators.training_settings import PoseliftTrainingSettings, training_settings_of
 from ..scene.preview import icon_of
-from .sidebar import SidebarPanel, properties
+from .progress import draw_bar
+from .sidebar import RowList, SidebarPanel, properties
 from .text import lines
 from .weights_menu import draw_weights
 
@@ -33,21 +32,10 @@ CURVE_SCALE = 10.0
 CURVE_PIXELS = 320
 
 
-class POSELIFT_UL_training_clips(bpy.types.UIList):
+class POSELIFT_UL_training_clips(RowList, bpy.types.UIList):
     """Files and folders of keypoints to train on"""
 
-    def draw_item(
-        self,
-        _context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        _data: Any,
-        item: Any,
-        _icon: int | None,
-        _active_data: Any,
-        _active_property: str | None,
-        _index: int | None = 0,
-        _flag: int | None = 0,
-    ) -> None:
+    def draw_row(self, _context: bpy.types.Context, layout: Any, item: Any) -> None:
         """Draw one by its name."""
         layout.label(text=item.name, icon="FILE" if "." in item.name else "FILE_FOLDER")
 
@@ -136,9 +124,7 @@ def _draw_run(layout: Any, context: bpy.types.Context, history: History) -> None
     job = session.running()
     if job is None:
         return
-    share, stage = job.progress
-    left = f", {clock(job.left)} left" if job.left is not None else ""
-    layout.progress(factor=share, text=told("Stopping…" if job.cancelling else f"{stage}{left}"))
+    draw_bar(layout, job)
     points = sum(len(curve.trained) for curve in history.curves.values())
     _draw_curves(layout, history, "", (id(history), points))
     layout.operator(POSELIFT_OT_stop_training.bl_idname, text="Stop and Keep a Checkpoint", icon="PAUSE")
