@@ -31,7 +31,7 @@ STILLBORN = 3
 """Workers in a row that die before they say that they are there: then something is wrong with all of them."""
 GRACE = 5.0
 """Seconds that a worker has to end by itself."""
-_APART: dict[str, Any] = {"creationflags": 0x200} if os.name == "nt" else {"start_new_session": True}
+APART: dict[str, Any] = {"creationflags": 0x200} if os.name == "nt" else {"start_new_session": True}
 """Starts a process that Ctrl-C does not reach: it is for the one that the user sees. (0x200: CREATE_NEW_PROCESS_GROUP.)"""
 
 
@@ -144,7 +144,7 @@ class _Foreman(threading.Thread):
                 encoding="utf-8",
                 errors="replace",
                 env=os.environ | threads_each(self._jobs),
-                **_APART,
+                **APART,
             )
             self.processes.add(self._worker.pid)
             if self._stopped.is_set():  # meanwhile: `stop` could not see this one yet

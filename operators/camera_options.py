@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.calibration import CalibratedCamera, coverage_note, fit_to_image, read_camera, split_reference
-from ..core.errors import OutputError, SettingsError
+from ..core.errors import SettingsError
 from ..core.motion.motion import Motion
 from ..core.pipeline import LiftSettings
 from ..core.track import KeypointTrack
+from .blender_needed import need_blender
 
 if TYPE_CHECKING:
     import bpy
@@ -159,14 +159,12 @@ def _scene(options: argparse.Namespace, clips: int) -> SceneCamera | None:
         raise SettingsError("--camera scene needs the scene: give its Blender file by --scene.")
     if not Path(file).is_file():
         raise SettingsError(f"--scene {file} does not exist; give a Blender file.")
-    if not importlib.util.find_spec("bpy"):
-        raise OutputError("--scene is read by Blender; run this in Blender, or install its module: pip install bpy.")
+    need_blender("--scene is read by Blender")
     return SceneCamera(options.scene_camera, options.scene_start, Path(file))
 
 
 def _footage(path: Path) -> Footage:
-    if not importlib.util.find_spec("bpy"):
-        raise OutputError("--footage is read by Blender; run this in Blender, or install its module: pip install bpy.")
+    need_blender("--footage is read by Blender")
     from ..scene.footage import footage_facts
 
     return footage_facts(path)

@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import OutputError, ReadError, SettingsError
+from ..core.errors import ReadError, SettingsError
 from ..core.rig.families import FAMILIES
 from ..core.rig.mapping import AUTO, BY_STRUCTURE, BoneMap
 from ..core.rig.presets import load_map
 from ..core.rig.transfer import TransferSettings
+from .blender_needed import need_blender
 
 if TYPE_CHECKING:
     from ..core.motion.motion import Motion
@@ -61,8 +61,7 @@ class Character:
             raise SettingsError("give --map or --rig-names, not both.")
         settings = TransferSettings(options.scale, not options.no_pin, options.in_place, options.root_bone)
         bones = load_map(Path(options.map)) if options.map else None
-        if not importlib.util.find_spec("bpy"):
-            raise OutputError("retargeting needs Blender; run this in Blender, or install its module: pip install bpy.")
+        need_blender("retargeting needs Blender")
         if not Path(options.onto).is_file():
             raise ReadError("there is no such file.", Path(options.onto))
         names = (options.object, options.rig_names)

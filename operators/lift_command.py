@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from ..core.lifter.weights import find
 from ..core.output import check_target, remove_leftovers
 from . import batch
 from .batch import Reports
+from .blender_needed import need_blender
 from .camera_options import Given
 from .character_options import CHARACTER_FILES, Character
 from .journal import Journal, content_key, file_hash
@@ -149,10 +149,8 @@ def _clips(names: list[str]) -> tuple[list[Path], Reports]:
 
 def _check_blender(planned: Plan, options: argparse.Namespace) -> None:
     needed = bool(options.preview) or any(not target.endswith(".npz") for task in planned.tasks for target in task.targets)
-    if needed and not importlib.util.find_spec("bpy"):
-        raise OutputError(
-            "only .npz can be written without Blender; run this in Blender, or install its module: pip install bpy."
-        )
+    if needed:
+        need_blender("only .npz can be written without Blender")
 
 
 def _check_preview(task: Task) -> None:

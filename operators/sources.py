@@ -6,7 +6,6 @@ The same three functions as `core.readers` has, for which a `.blend` is one more
 
 from __future__ import annotations
 
-import importlib.util
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ..core import readers
 from ..core.errors import ReadError
 from ..core.readers.files import Progress
 from ..core.track import KeypointTrack
+from .blender_needed import has_blender
 
 BLEND = "blend"
 
@@ -43,7 +43,7 @@ def read(
     """
     if not _is_blend(path):
         return readers.read(path, file_format=file_format, layout=layout, image_size=image_size, fps=fps, progress=progress)
-    if not importlib.util.find_spec("bpy"):
+    if not has_blender():
         raise ReadError("is read by Blender; run this in Blender, or install its module: pip install bpy.", path)
     from ..scene.clip_tracks import read_blend
 

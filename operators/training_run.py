@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from ..core.errors import CancelledError, OutputError, SettingsError
 from ..core.lifter.history import ENDS, History
+from .batch import APART
 
 Progress = Callable[[float, str], None]
 
@@ -63,7 +64,7 @@ class Run:
                     text=True,
                     encoding="utf-8",
                     errors="replace",
-                    start_new_session=True,  # Ctrl-C in the terminal is for Blender
+                    **APART,  # Ctrl-C in the terminal is for Blender
                 )
             except OSError as error:
                 raise SettingsError(f"training cannot be started: {error.strerror or error}.") from error

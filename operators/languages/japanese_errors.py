@@ -490,4 +490,5 @@ MESSAGES: dict[str, str] = {
     "image {}": "画像 {}",
     "entry {}": "{} 番目の項目",
     "which way is up is uncertain, as the body is not upright for long: look at the floor. A calibration that says how the camera stands, or the scene's own camera, tells it.": "体がまっすぐ立っている時間が短いため、どちらが上か不確かです。床を確認してください。カメラの向きを含むキャリブレーションか、シーンのカメラを使えば決まります。",
+    "{}; run this in Blender, or install its module: pip install bpy.": "{}。Blender で実行するか、モジュールをインストールしてください: pip install bpy。",
 }

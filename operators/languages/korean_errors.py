@@ -490,4 +490,5 @@ MESSAGES: dict[str, str] = {
     "image {}": "이미지 {}",
     "entry {}": "{}번째 항목",
     "which way is up is uncertain, as the body is not upright for long: look at the floor. A calibration that says how the camera stands, or the scene's own camera, tells it.": "몸이 똑바로 선 시간이 짧아 어느 쪽이 위인지 확실하지 않습니다. 바닥을 확인하세요. 카메라 방향이 담긴 캘리브레이션이나 씬의 카메라를 쓰면 정해집니다.",
+    "{}; run this in Blender, or install its module: pip install bpy.": "{}. Blender에서 실행하거나 모듈을 설치하세요: pip install bpy.",
 }
