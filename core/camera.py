@@ -152,3 +152,8 @@ def undistort(pixels: Floats, camera: Intrinsics) -> Floats:
 
 def _scale_offset(camera: Intrinsics, dtype: np.dtype) -> tuple[NDArray, NDArray]:
     return np.array([camera.fx, camera.fy], dtype), np.array([camera.cx, camera.cy], dtype)
+
+
+def to_world(points: Floats, rotation: Floats, translation: Floats) -> Floats:
+    """Return points (T, J, 3) of the camera's frame in the world; rotation (T, 3, 3), translation (T, 3): world to camera."""
+    return np.einsum("tba,tjb->tja", rotation, points - translation[:, None])

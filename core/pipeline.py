@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from .assumptions import ASSUMED, GUESSED_FPS, assumed_camera, guessed_size
 from .calibration import fit_to_image
-from .camera import Intrinsics, project, unproject
+from .camera import Intrinsics, project, to_world, unproject
 from .camera_path import UP, CameraPath
 from .cleaning import CleaningSettings, clean
 from .errors import SettingsError, TrackError
+from .judging import judge_evidence, judge_floor, judge_motion, judge_reprojection
 from .layouts import to_canonical
 from .lifter.device import resolve_device, threads_for
 from .lifter.weights import DEFAULT, find
-from .metrics import foot_slide, jitter
 from .motion.motion import Motion
 from .report import Report
 from .skeleton import HUMAN17, Skeleton, usual_height
@@ -329,15 +329,19 @@ class _Run:
             else:
                 at_rest = rest_pose(bone_table(skeleton, joints), lengths).joints
                 turn, shift = world.orbit_camera(performance.path, rotation, float(at_rest[skeleton.root, 2]), fps)
-            joints_world = np.einsum("tba,tjb->tja", turn, joints - shift[:, None])
+            joints_world = to_world(joints, turn, shift)
             pinned = settings.contacts != "ground"
             extremities = (
                 lift_extremities(frames.seen, performance, camera, fps, turn, shift, pinned, view) if frames.seen else {}
             )
         error = np.linalg.norm(project(joints, camera) - track.keypoints, axis=-1)
-        self._judge(track, error, lifted.flipped, lifted.empty)
-        level = self._judge_floor(performer, performance.level) if view is not None else 0.0
-        self._judge_motion(track, joints_world, performance.contacts, lifted.empty, fps)
+        judge_reprojection(self.report, track, error, lifted.flipped)
+        level = 0.0
+        if view is not None:
+            judge_floor(self.report, performance.level, performer.path_scale())
+            level = performance.level or 0.0
+        judge_motion(self.report, track, joints_world, performance.contacts, fps)
+        judge_evidence(self.report, track, lifted.empty)
         return Motion(
             skeleton=skeleton, times=track.frame_times(), fps=track.fps, joints_world=joints_world, joints_camera=joints,
             lifted=pose, canonical=lifted.canonical, teacher_rotation=rotation, intrinsics=camera, camera_rotation=turn,
@@ -430,52 +434,6 @@ class _Run:
                 "another shape: give the scene the footage's resolution."
             )
         return track.replace(intrinsics=camera)
-
-    def _judge_floor(self, performer: Performer, level: float | None) -> float:
-        """Say where the floor is in the scene's world, and whether the camera's path has the actor's scale."""
-        if level is not None:
-            self.report.notes.append(f"the feet stand at z = {level:.2f} m of the scene.")
-        scale = performer.path_scale()
-        if scale is not None:
-            self.report.camera_scale = round(scale, 2)
-            self.report.warnings.append(
-                f"the feet would stand still if the camera's path were {scale:.2g} times as long: scale the camera's world by "
-                f"that, or give the actor's height as {self.report.actor_height / scale:.2f} m if that is what it is."
-            )
-        return level or 0.0
-
-    def _judge(self, track: KeypointTrack, error: Array, flipped: NDArray[np.bool_], empty: NDArray[np.bool_]) -> None:
-        report = self.report
-        seen = error[np.isfinite(error)]
-        report.reprojection_median = round(float(np.median(seen)), 3) if len(seen) else 0.0
-        report.reprojection_95 = round(float(np.percentile(seen, 95)), 3) if len(seen) else 0.0
-        report.mirrored_frames, report.frames_without_person = int(flipped.sum()), int(empty.sum())
-        per_frame = np.nan_to_num(np.where(np.isfinite(error), error, 0).max(1))
-        limit = 3 * max(report.reprojection_95, 1e-9)
-        worst = [int(t) for t in np.argsort(-per_frame)[:5] if per_frame[t] > limit]
-        report.worst_frames = sorted(track.first_frame + t for t in worst)
-
-        report.reprojection_by_joint = {
-            name: round(float(np.median(column[np.isfinite(column)])), 3)
-            for name, column in zip(track.skeleton.joint_names, error.T, strict=True)
-            if np.isfinite(column).any()
-        }
-
-    def _judge_motion(
-        self, track: KeypointTrack, world: Array, contacts: NDArray[np.bool_], empty: NDArray[np.bool_], fps: float
-    ) -> None:
-        report, feet = self.report, contacts.shape[1]
-        if len(world) > 3:
-            report.jitter = round(float(jitter(world, fps).mean()), 1)
-        if feet and contacts.any():
-            names = track.skeleton.stature.feet if track.skeleton.stature else ()
-            slide = foot_slide(world[:, [track.skeleton.index(name) for name in names]], contacts, fps)
-            report.foot_slide = round(100 * float(np.median(slide)), 2) if len(slide) else 0.0
-            report.frames_in_contact = int(contacts.any(1).sum())
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], empty, [False]]).astype(int)))
-        report.spans_without_evidence = [
-            [track.first_frame + int(a), track.first_frame + int(b) - 1] for a, b in zip(edges[::2], edges[1::2], strict=True)
-        ]
 
 
 def _performer(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import Intrinsics
+from ..camera import Intrinsics, to_world
 from ..camera_path import CameraPath
 from ..track import KeypointTrack
 from .feet import lift_feet
@@ -35,7 +35,7 @@ def lift_extremities(
     floor = performance.up, performance.level
     feet = lift_feet(track, joints, lengths, camera, fps, floor, performance.contacts, pinned, view)
     hands = lift_hands(track, view.to_camera(joints) if view else joints, lengths, camera, fps)
-    found = {} if hands is None else {"hands": np.einsum("tba,tjb->tja", turn, hands - shift[:, None])}
+    found = {} if hands is None else {"hands": to_world(hands, turn, shift)}
     if feet is not None:
-        found["feet"] = feet if view else np.einsum("tba,tjb->tja", turn, feet - shift[:, None])
+        found["feet"] = feet if view else to_world(feet, turn, shift)
     return found
