@@ -69,11 +69,6 @@ class CalibratedCamera:
         return tuple((float(x), float(y), float(z)) for x, y, z in self.rotation.T[[2, 1]])
 
 
-def read_calibration(path: Path, camera: str | None = None, image_size: tuple[int, int] | None = None) -> Intrinsics:
-    """Return the intrinsics of one camera of a calibration file: those of `read_camera`, which see."""
-    return read_camera(path, camera, image_size).intrinsics
-
-
 def read_camera(path: Path, camera: str | None = None, image_size: tuple[int, int] | None = None) -> CalibratedCamera:
     """Return one camera of a calibration file.
 

@@ -45,13 +45,6 @@ def fcurves_of(owner: bpy.types.Object) -> list[bpy.types.FCurve]:
     return [curve for bag in bags if bag is not None for curve in bag.fcurves]
 
 
-def selectable_bones(owner: bpy.types.Object) -> list[Any]:
-    """Return what holds the selection of an armature's bones: pose bones since Blender 5.0, the bones themselves before."""
-    assert owner.pose is not None
-    bones: list[Any] = list(owner.pose.bones)
-    return bones if bones and hasattr(bones[0], "select") else [bone.bone for bone in bones]
-
-
 def usd_without_textures() -> dict[str, Any]:
     """Return the USD exporter's setting by which no folder of textures appears beside the file; it changed in Blender 4.4."""
     exporter: Any = bpy.ops.wm.usd_export

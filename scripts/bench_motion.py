@@ -33,9 +33,8 @@ from poselift.core.motion.motion import Motion
 from poselift.core.motion.root import place_root
 from poselift.core.motion.solve import OVERLAP, WINDOW
 from poselift.core.pipeline import LiftSettings, lift
-from poselift.core.rig.bones import EXTRA_DIRECTIONS, bone_table
-from poselift.core.rig.rest import rest_pose
-from poselift.core.rig.rotations import deformations, solve_pose
+from poselift.core.rig.bones import EXTRA_DIRECTIONS
+from poselift.core.rig.rotations import bone_turns
 from poselift.core.rotation import matrix_from_axis_angle, normalised, procrustes
 from poselift.core.skeleton import HUMAN17, HUMAN21
 from poselift.core.track import KeypointTrack
@@ -236,10 +235,8 @@ def measure(case: Case, motion: Motion, clean: Array) -> Numbers:
 def _feet_off(case: Case, motion: Motion, contact: Mask) -> Numbers:
     """Return by how many degrees feet point elsewhere than the true ones, ankle to ball; raw: were ankles stiff."""
     true = normalised((case.joints[:, len(HUMAN17) : -2] - case.joints[:, ANKLES]) @ case.rotation.T)
-    table = bone_table(HUMAN17)
-    rest = rest_pose(table, motion.bone_lengths)
-    turned = deformations(solve_pose(motion.joints_camera, rest, case.clip.fps), rest)
-    stiff = [turned[:, table.index(f"shin.{side.upper()}")] @ np.array(EXTRA_DIRECTIONS[f"{side}_toe"]) for side in "lr"]
+    turned = bone_turns(HUMAN17, motion.joints_camera, motion.bone_lengths, case.clip.fps)
+    stiff = [turned[f"shin.{side.upper()}"] @ np.array(EXTRA_DIRECTIONS[f"{side}_toe"]) for side in "lr"]
     lifted = np.einsum("tij,tkj->tki", motion.camera_rotation, motion.feet[:, :2] - motion.joints_world[:, ANKLES])
     numbers: Numbers = {}
     for name, feet in ((" raw", np.stack(stiff, 1)), ("", lifted)):

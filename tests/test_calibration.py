@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from poselift.core.calibration import coverage_note, fit_to_image, read_calibration, read_cameras, split_reference
+from poselift.core.calibration import coverage_note, fit_to_image, read_camera, read_cameras, split_reference
 from poselift.core.camera import Intrinsics, project
 from poselift.core.errors import ReadError
 from poselift.core.readers import track_npz
@@ -99,6 +99,10 @@ error = 0.0
 1 FULL_OPENCV 1080 1920 {FLAT[0]} {FLAT[4]} {FLAT[2]} {FLAT[5]} {LENS[0]} {LENS[1]} {LENS[2]} {LENS[3]} {LENS[4]} 0 0 0
 """,
 }
+
+
+def read_calibration(*arguments, **more):
+    return read_camera(*arguments, **more).intrinsics
 
 
 @pytest.mark.parametrize("name", FILES)

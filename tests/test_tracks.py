@@ -18,9 +18,9 @@ from poselift.core.layouts import to_canonical
 from poselift.core.lifter.data import MotionCapture, head_joint
 from poselift.core.lifter.finetune import WARM, fine_tuning
 from poselift.core.lifter.prepare import prepare
-from poselift.core.lifter.tracks import Tracks, aware_poses, calibrated, open_source, track_statistics
+from poselift.core.lifter.tracks import Tracks, aware_poses, calibrated, source_of, track_statistics
 from poselift.core.lifter.training import Trainer, TrainSettings
-from poselift.core.readers import track_npz
+from poselift.core.readers import read, track_npz
 from poselift.core.skeleton import HUMAN17
 from poselift.core.track import KeypointTrack
 
@@ -196,8 +196,8 @@ def test_tracks_that_cannot_train_are_refused_in_words(tmp_path):
         Tracks.of([track.replace(keypoints=keypoints)], HUMAN17, CONFIG, CPU)
     track_npz.write(tmp_path / "track.npz", [track])
     with pytest.raises(SettingsError, match="needs 3D motion capture"):
-        open_source([tmp_path / "track.npz"], HUMAN17, small(SUPERVISED), CPU)
-    opened = open_source([tmp_path / "track.npz"], HUMAN17, CONFIG, CPU)
+        source_of(read(tmp_path / "track.npz"), HUMAN17, small(SUPERVISED), CPU)
+    opened = source_of(read(tmp_path / "track.npz"), HUMAN17, CONFIG, CPU)
     assert isinstance(opened, Tracks) and opened.size == len(to_canonical(track, HUMAN17))
 
 

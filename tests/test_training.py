@@ -26,7 +26,7 @@ from poselift.core.lifter.inference import Lifter
 from poselift.core.lifter.lift_track import lift_track
 from poselift.core.lifter.progress import Progress
 from poselift.core.lifter.schedule import learning_rate, scaled_rate, scaled_schedule
-from poselift.core.lifter.tracks import Tracks, open_source
+from poselift.core.lifter.tracks import Tracks, source_of
 from poselift.core.lifter.training import Trainer, TrainSettings
 from poselift.core.readers import read, track_npz
 from poselift.core.skeleton import HUMAN17
@@ -213,7 +213,7 @@ def test_data_that_cannot_train_are_refused(tmp_path):
         Tracks(np.zeros((0, 17, 2)), config, HUMAN17, CPU)
     (tmp_path / "x.npz").write_bytes(b"PK nonsense")
     with pytest.raises(ReadError):
-        open_source([tmp_path / "x.npz"], HUMAN17, config, CPU)
+        source_of(read(tmp_path / "x.npz"), HUMAN17, config, CPU)
 
 
 def track_arguments(tmp_path, *more):

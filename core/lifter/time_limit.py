@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..errors import SettingsError
 from .checkpoint import load_checkpoint
-from .training import STAGES, Trainer, TrainSettings
+from .history import STAGES
+from .training import Trainer, TrainSettings
 
 WARM_STEPS, TIMED_STEPS = 2, 4
 FEWEST_EPOCHS = 12

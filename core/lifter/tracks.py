@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,11 +14,10 @@ from ..assumptions import GUESSED_FPS, assumed_camera
 from ..camera import unproject
 from ..errors import SettingsError, TrackError
 from ..layouts import to_canonical
-from ..readers import find_clips, read
 from ..skeleton import Skeleton
 from ..track import KeypointTrack
 from .config import LifterConfig
-from .data import Batch, MotionCapture, PoseSource, PoseStatistics, head_joint, is_motion_capture, largest_gap, random_gaps
+from .data import Batch, PoseStatistics, head_joint, largest_gap, random_gaps
 from .prepare import SIZE_WINDOW_SECONDS, apparent_size, prepare
 from .views import Corruption
 from .weights import Weights
@@ -28,26 +26,6 @@ Array = NDArray[np.float64]
 
 _ROUNDS = 4
 """Rounds in which tracks agree on the typical lengths of their edges."""
-
-
-def open_source(
-    paths: Sequence[Path],
-    skeleton: Skeleton,
-    config: LifterConfig,
-    device: torch.device,
-    file_format: str = "auto",
-    layout: str = "auto",
-    start: Weights | None = None,
-) -> PoseSource:
-    """Open training data: one motion-capture archive, or keypoint files of any kind that the readers know.
-
-    start: weights to go on from, whose sizes and guesses of unseen joints tracks then take (`Tracks.of`). Raises `ReadError`,
-    `TrackError` where no frame shows enough, `SettingsError` where the configuration needs 3D.
-    """
-    if len(paths) == 1 and is_motion_capture(paths[0]):
-        return MotionCapture(paths[0], skeleton, config, device)
-    tracks = [t for path in paths for clip in find_clips(path) for t in read(clip, file_format=file_format, layout=layout)]
-    return source_of(tracks, skeleton, config, device, start)
 
 
 def source_of(

@@ -22,6 +22,7 @@ from .config import LifterConfig, StageConfig
 from .data import Batch, PoseSource
 from .device import use_bfloat16
 from .distributed import ALONE, Ranks
+from .history import STAGES
 from .inference import load_network
 from .losses import lifting_losses, student_losses, teacher_losses
 from .prior import Prior
@@ -36,7 +37,6 @@ AGREE_STEPS = 16
 """Several processes ask each other this often whether to write a checkpoint, for asking waits for the slowest."""
 NORM_SAMPLES = 200_000
 NORM_BATCH = 2048
-STAGES = ("teacher", "student")
 
 
 @dataclass(frozen=True)

@@ -64,18 +64,18 @@ def find_contacts(
     where the camera is, if not at the origin.
     What a foot does along the line of sight is seen least exactly, and counts least.
     """
-    velocity = _velocity(feet, max(1, round(SPEED_SECONDS * fps))) * fps
+    moving = velocity(feet, max(1, round(SPEED_SECONDS * fps))) * fps
     sight = normalised(feet if eye is None else feet - eye[:, None])
-    along = (velocity * sight).sum(-1)
-    across = np.linalg.norm(velocity - along[..., None] * sight, axis=-1)
+    along = (moving * sight).sum(-1)
+    across = np.linalg.norm(moving - along[..., None] * sight, axis=-1)
     slow = np.sqrt(size) * SLOW + TREMBLING * tremble
     evidence = 1 - (across**2 + (ALONG * along) ** 2) / slow**2 - (np.maximum(heights, 0) / (near * size)) ** 2
     evidence = np.where(seen, np.clip(evidence, -CLEAR, CLEAR), UNSEEN)
     return np.stack([mirrored_frames(-column, fps, 0.0, SWITCH) for column in evidence.T], -1)
 
 
-def _velocity(path: Array, reach: int) -> Array:
-    """Return the change per frame of (T, F, 3), between `reach` frames before and after, or as many as there are."""
+def velocity(path: Array, reach: int) -> Array:
+    """Return the change per frame of places (T, F, 3), between `reach` frames before and after, or as many as there are."""
     frames = np.arange(len(path))
     before, after = np.maximum(frames - reach, 0), np.minimum(frames + reach, len(path) - 1)
     return (path[after] - path[before]) / np.maximum(after - before, 1)[:, None, None]

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from ..camera import Intrinsics, unproject
 from ..camera_path import CameraPath
 from ..layouts import to_canonical
-from ..rig.bones import EXTRA_DIRECTIONS, bone_table
-from ..rig.rest import rest_pose
-from ..rig.rotations import deformations, solve_pose
+from ..rig.bones import EXTRA_DIRECTIONS
+from ..rig.rotations import bone_turns
 from ..rotation import matrix_from_rotation_vector, normalised, shortest_arc
 from ..skeleton import HUMAN17, HUMAN21, USUAL_HEIGHT
 from ..track import KeypointTrack
@@ -128,11 +127,9 @@ def _feet(
 
 def _carried(joints: Array, lengths: Array, fps: float) -> Array:
     """Return how feet at ease are turned (T, 2, 3, 3), columns ahead, left, up, as the shins carry them."""
-    table = bone_table(HUMAN17)
-    rest = rest_pose(table, lengths)
-    turned = deformations(solve_pose(joints, rest, fps), rest)
+    turned = bone_turns(HUMAN17, joints, lengths, fps)
     outwards = [matrix_from_rotation_vector(np.array([0.0, 0.0, sign * OUTWARDS])) for sign in (1, -1)]
-    shins = [turned[:, table.index(f"shin.{side.upper()}")] for side in SIDES]
+    shins = [turned[f"shin.{side.upper()}"] for side in SIDES]
     return np.stack([shin @ AT_REST @ out for shin, out in zip(shins, outwards, strict=True)], 1)
 
 

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from ..camera import Intrinsics, unproject
 from ..interpolation import over_time, ramp
-from ..rig.bones import HUMAN_DIRECTIONS, bone_table
-from ..rig.rest import rest_pose
-from ..rig.rotations import deformations, solve_pose
+from ..rig.bones import HUMAN_DIRECTIONS
+from ..rig.rotations import bone_turns
 from ..rotation import normalised, shortest_arc, wrapped_angle
 from ..skeleton import HUMAN17, HUMAN23
 from ..track import KeypointTrack
@@ -85,9 +84,7 @@ def lift_hands(track: KeypointTrack, joints: Array, lengths: Array, camera: Intr
     if not has_hands(track):
         return None
     hand = HAND_OF_HEIGHT * stature(lengths, HUMAN17)
-    table = bone_table(HUMAN17)
-    rest = rest_pose(table, lengths)
-    turned = deformations(solve_pose(joints, rest, fps), rest)
+    turned = bone_turns(HUMAN17, joints, lengths, fps)
     extra = HUMAN23.joint_names[len(HUMAN17) :]
     found = np.full((len(joints), len(extra), 3), np.nan)
     for side in "lr":
@@ -97,7 +94,7 @@ def lift_hands(track: KeypointTrack, joints: Array, lengths: Array, camera: Intr
         seen = _seen(track, side, look, np.linalg.norm(wrist, axis=-1), camera)
         if seen is None or not seen.known.any():
             continue
-        forearm = look @ turned[:, table.index(f"forearm.{side.upper()}")]
+        forearm = look @ turned[f"forearm.{side.upper()}"]
         bend = np.linalg.norm(np.cross(normalised(upper), normalised(wrist - elbow)), axis=-1)
         axes, size = _hand_axes(seen, forearm, side, hand, bend, fps)
         for part in ("hand", "index", "pinky"):

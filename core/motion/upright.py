@@ -12,6 +12,7 @@ from ..rig.bones import bone_table
 from ..rig.rest import rest_pose
 from ..rotation import normalised
 from ..skeleton import Skeleton
+from .contacts import velocity
 from .world import body_line
 
 Array = NDArray[np.float64]
@@ -115,9 +116,8 @@ def _posture_changes(joints: Array, fps: float, size: float) -> Array:
 
     Over half of `LASTS`, so that what trembles does not seem to move.
     """
-    pose, frames, reach = joints - joints[:, :1], np.arange(len(joints)), max(1, round(0.25 * LASTS * fps))
-    before, after = np.maximum(frames - reach, 0), np.minimum(frames + reach, len(joints) - 1)
-    speed = np.linalg.norm(pose[after] - pose[before], axis=-1).mean(-1) * fps / np.maximum(after - before, 1)
+    moving = velocity(joints - joints[:, :1], max(1, round(0.25 * LASTS * fps)))
+    speed = np.linalg.norm(moving, axis=-1).mean(-1) * fps
     return np.clip(speed / (BRISK * np.sqrt(size)), STILL, 1.0)
 
 

@@ -24,9 +24,9 @@ from ..rotation import (
     quaternion_from_matrix,
     shortest_arc,
 )
-from ..skeleton import Hinge
-from .bones import Bone
-from .rest import RestPose
+from ..skeleton import Hinge, Skeleton
+from .bones import Bone, bone_table
+from .rest import RestPose, rest_pose
 from .twist import signed_angle, solve_twist, transport_angles
 
 Array = NDArray[np.float64]
@@ -84,6 +84,13 @@ def solve_pose(joints: Array, rest: RestPose, fps: float) -> Pose:
     root = table.skeleton.index(table.bones[0].head)
     location = (joints[:, root] - rest.heads[0]) @ rest.matrices[0]
     return Pose(continuous_quaternions(rotations), location)
+
+
+def bone_turns(skeleton: Skeleton, joints: Array, lengths: Array, fps: float) -> dict[str, Array]:
+    """Return how a human's bones have turned since rest (T, 3, 3), by name; joints: (T, J, 3), lengths: (J,)."""
+    table = bone_table(skeleton)
+    rest = rest_pose(table, lengths)
+    return dict(zip(table.names, np.moveaxis(deformations(solve_pose(joints, rest, fps), rest), 1, 0), strict=True))
 
 
 def deformations(pose: Pose, rest: RestPose) -> Array:
