@@ -15,7 +15,7 @@ from ..core.people import choose
 from ..core.pipeline import LiftSettings, lift_frames, lift_part, solve_people
 from ..scene import build
 from ..scene.jobs import Progress
-from ..scene.renew import is_ours, made_by, renew
+from ..scene.renew import made_by, renew
 from ..scene.state import all_or_nothing
 from ..scene.steps import Steps
 from . import session
@@ -64,7 +64,7 @@ class LiftOperator(JobOperator):
             yield
             result.given.show(motions[0], built[0].camera, start, result.wanted[0])
             settings = settings_of(context)  # not before: a reference does not outlive a pause
-            self.placed(settings, built)
+            self.placed(settings, result.build.mark)
         session.remember([each.action.name for each in built], motions)
         reports = [motion.report for motion in motions]
         shift = start - motions[0].first_frame
@@ -77,8 +77,8 @@ class LiftOperator(JobOperator):
         worst = max(report.reprojection_median for report in reports)
         return f"Lifted {whom}{reports[0].frames} frames; median reprojection error {worst:.1f} px"
 
-    def placed(self, settings: PoseliftSettings, built: list[build.Built]) -> None:
-        """Do what is left to do with what was built, within the step that is all or nothing."""
+    def placed(self, settings: PoseliftSettings, mark: str) -> None:
+        """Do what is left to do with what was built and has this mark, within the step that is all or nothing."""
 
 
 class POSELIFT_OT_lift(LiftOperator, bpy.types.Operator):
@@ -147,10 +147,9 @@ class POSELIFT_OT_solve_again(LiftOperator, bpy.types.Operator):
             reason = "Lift first; what the last lift made is not in this scene"
         return allowed(cls, reason)
 
-    def placed(self, settings: PoseliftSettings, built: list[build.Built]) -> None:
+    def placed(self, settings: PoseliftSettings, mark: str) -> None:
         """Give the new motion to the objects of the last lift."""
-        made = [item for one in built for item in (one.armature, one.camera, one.body) if item is not None and is_ours(item)]
-        renew(settings.lift_id, made)
+        renew(settings.lift_id, made_by(mark).values())
 
 
 def beside_the_window(work: Callable[[Progress], session.Lifted]) -> Callable[[Progress], session.Lifted]:

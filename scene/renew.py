@@ -23,11 +23,6 @@ def mark(lift: str, person: str, parts: dict[str, bpy.types.Object | None]) -> N
             item[MARK], item[PART] = lift, f"{part} {person}"
 
 
-def is_ours(item: bpy.types.Object) -> bool:
-    """Return whether a lift made an object: the user's own camera, through which bodies are placed, is none of ours."""
-    return item.get(MARK) is not None
-
-
 def made_by(lift: str) -> dict[str, bpy.types.Object]:
     """Return the current scene's objects that a lift made, by their part in it."""
     scene, _ = current()

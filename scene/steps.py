@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Result = TypeVar("Result")
 Steps = Generator[float | None, None, Result]
@@ -17,14 +18,7 @@ What it yields is the share that is done (0..1), or None where nothing new is kn
 
 def finished(steps: Steps[Result], tell: Callable[[float], object] | None = None) -> Result:
     """Do all steps and return the result; `tell` is told the share that is done."""
-    while True:
-        try:
-            share = next(steps)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        if tell is not None and share is not None:
-            tell(share)
+    return cast(Result, advance(steps, math.inf, tell))
 
 
 def advance(steps: Steps[Result], seconds: float, tell: Callable[[float], object] | None = None) -> Result | None:
