@@ -158,8 +158,8 @@ def lift_frames(
 
 
 def solve_people(people: Sequence[LiftedFrames], settings: LiftSettings, progress: Progress | None = None) -> list[Motion]:
-    """Solve lifted people for bodies that move in one world: all that `camera_mode`, `actor_height`, `smoothing` and
-    `contacts` decide. The other settings are those of the lift.
+    """Solve lifted people for bodies that move in one world: all that `camera_mode`, `actor_height`, `smoothing`,
+    `contacts` and `verticals` decide. The other settings are those of the lift.
 
     progress: gets shares from `SOLVE_FROM` to 1. Raises `TrackError`, `SettingsError`.
     """
@@ -184,6 +184,7 @@ def lift_part(settings: LiftSettings) -> LiftSettings:
         actor_height=usual.actor_height,
         smoothing=usual.smoothing,
         contacts=usual.contacts,
+        verticals=usual.verticals,
     )
 
 

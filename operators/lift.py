@@ -190,8 +190,7 @@ def prepare(settings: PoseliftSettings, given: Given) -> Callable[[Progress], se
     if kept is not None and given.scene is not None:
         options = given.placed(choose(kept, people)[0], options)
     look = armature_settings(settings)
-    # All that decides what the networks say of the scene's source.
-    made_of = (key, tuple(people), tuple(recipe.joints.items()), lift_part(options), given, weights_of(options))
+    weights = weights_of(options)
 
     def work(progress: Progress) -> session.Lifted:
         tracks, start = kept, 0.0
@@ -203,11 +202,14 @@ def prepare(settings: PoseliftSettings, given: Given) -> Callable[[Progress], se
             progress(start + (1 - start) * share, stage)
 
         told = [given.told(recipe.mapped(track), options) for track in choose(tracks, people)]
+        wanted, calibrated = [track for track, _ in told], told[0][1]
+        # All that decides what the networks say of the scene's source.
+        joints = tuple(recipe.joints.items())
+        made_of = (key, tuple(people), joints, lift_part(calibrated), given.footage, given.scene, weights)
         known = session.find_lift(made_of)
         if known is None:
-            wanted = [track for track, _ in told]
-            known = session.KeptLift(made_of, wanted, lift_frames(wanted, told[0][1], show))
-        motions = solve_people(known.people, options, show)
+            known = session.KeptLift(made_of, wanted, lift_frames(wanted, calibrated, show))
+        motions = solve_people(known.people, calibrated, show)
         # A clip's frames are the scene's, as are those of its camera; other sources are placed at its beginning.
         at, name = motions[0].first_frame if of_clip else 1, ""
         if given.scene is not None:

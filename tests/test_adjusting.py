@@ -73,6 +73,34 @@ def test_a_second_lift_with_other_cheap_settings_asks_no_network_and_equals_a_fi
     assert same(keys(lifted, lifted.context.scene.camera), camera)
 
 
+CALIBRATION = """
+[front]
+size = [1280.0, 720.0]
+matrix = [[1400.0, 0.0, 640.0], [0.0, 1400.0, 360.0], [0.0, 0.0, 1.0]]
+distortions = [0.0, 0.0, 0.0, 0.0]
+rotation = [{rotation}, 0.0, 0.0]
+translation = [0.0, 1.0, 5.0]
+"""
+"""Of a camera that looks level, the file's Z axis being up, where its rotation vector is a quarter of a turn about X."""
+
+
+def test_a_calibrations_up_counts_in_the_window_too_and_is_solved_again_without_the_networks(lifted, tmp_path, monkeypatch):
+    from poselift.operators import lift
+
+    path, settings = tmp_path / "calibration.toml", lifted.context.scene.poselift
+    settings.lens, settings.calibration = "FILE", str(path)
+    path.write_text(CALIBRATION.format(rotation=np.pi / 2), encoding="utf-8")
+    assert lifted.ops.poselift.lift() == {"FINISHED"}
+    assert "the calibration's world says which way is up" in settings.result
+    level = keys(lifted, lifted.context.object)
+    monkeypatch.setattr(lift, "lift_frames", no_networks)
+    assert lifted.ops.poselift.solve_again() == {"FINISHED"}
+    assert same(keys(lifted, lifted.context.object), level)
+    path.write_text(CALIBRATION.format(rotation=np.pi / 2 + 0.1), encoding="utf-8")
+    assert lifted.ops.poselift.solve_again() == {"FINISHED"}
+    assert not same(keys(lifted, lifted.context.object), level)
+
+
 def test_other_people_cleaning_or_lens_are_lifted_anew(lifted, monkeypatch):
     from poselift.operators import lift
 
